@@ -1,0 +1,1 @@
+"""High-level synthesis: the integer network as HLS C++. Empty so far."""

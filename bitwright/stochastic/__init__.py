@@ -1,0 +1,1 @@
+"""Stochastic computing. Empty so far."""
