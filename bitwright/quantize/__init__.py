@@ -1,1 +1,17 @@
-"""TODO"""
+"""From PyTorch to integers: binary, ternary and few-bit layers, and `lower`, which finds their exact integer form."""
+
+from __future__ import annotations
+
+from bitwright.quantize.binary_activation import BinaryActivation
+from bitwright.quantize.binary_input import BinaryInput
+from bitwright.quantize.binary_linear import BinaryLinear
+from bitwright.quantize.latent import clip_latent_weights_
+from bitwright.quantize.ternary_linear import TernaryLinear
+
+__all__ = [
+    "BinaryActivation",
+    "BinaryInput",
+    "BinaryLinear",
+    "TernaryLinear",
+    "clip_latent_weights_",
+]
