@@ -5,6 +5,8 @@ from __future__ import annotations
 from bitwright.quantize.binary_activation import BinaryActivation
 from bitwright.quantize.binary_input import BinaryInput
 from bitwright.quantize.binary_linear import BinaryLinear
+from bitwright.quantize.integer_activation import integer_activation, integer_input
+from bitwright.quantize.integer_linear import integer_linear
 from bitwright.quantize.latent import clip_latent_weights_
 from bitwright.quantize.ternary_linear import TernaryLinear
 
@@ -14,4 +16,7 @@ __all__ = [
     "BinaryLinear",
     "TernaryLinear",
     "clip_latent_weights_",
+    "integer_activation",
+    "integer_input",
+    "integer_linear",
 ]

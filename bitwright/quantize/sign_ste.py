@@ -24,7 +24,7 @@ class SignSTE(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:
         """The gradient, cut to zero where |x| > 1."""
-        (x,) = ctx.saved_tensors
+        x: Tensor = ctx.saved_tensors[0]
         return grad_outputs[0] * (x.abs() <= 1).to(grad_outputs[0].dtype)
 
 

@@ -21,7 +21,7 @@ class _TernarySTE(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None]:
-        (weight,) = ctx.saved_tensors
+        weight: Tensor = ctx.saved_tensors[0]
         return grad_outputs[0] * (weight.abs() <= 1).to(grad_outputs[0].dtype), None
 
 
@@ -71,7 +71,8 @@ class TernaryLinear(nn.Module):
 
     def quantized_weight(self) -> Tensor:
         """The weights that multiply the input, in {-1, 0, +1}: (out_features, in_features), with gradient."""
-        return _TernarySTE.apply(self.weight, self.delta())  # type: ignore[no-untyped-call, no-any-return]
+        ternary: Tensor = _TernarySTE.apply(self.weight, self.delta())  # type: ignore[no-untyped-call]
+        return ternary
 
     def weight_scale(self) -> Tensor | None:
         """alpha: () or (out_features,), with gradient; None when the layer has no scale. All-zero rows get 0."""
