@@ -1,0 +1,84 @@
+"""What a user asked to be written: made aside and renamed into place, so that nothing is ever half-written."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from bitwright.errors import OutputError
+
+
+def _reason(error: OSError) -> str:
+    return os.strerror(error.errno) if error.errno else str(error)
+
+
+@contextlib.contextmanager
+def new_folder(folder: Path, owned: str) -> Iterator[Path]:
+    """A scratch folder to fill; on success it takes the place of `folder`, on any error it vanishes.
+
+    A folder that is there already is replaced only when it is empty or holds the file `owned`, the mark of an earlier
+    result of the same kind. Raises OutputError when it holds something else or cannot be written.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder} is a file; name a folder")
+    try:
+        if folder.is_dir() and any(folder.iterdir()) and not (folder / owned).is_file():
+            raise OutputError(f"{folder} holds other files (no {owned}); choose a new or empty folder")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    except OSError as error:
+        raise OutputError(f"cannot write {folder} ({_reason(error)}); choose a folder that can be written") from error
+    try:
+        yield scratch
+        scratch.chmod(0o777 & ~_umask())
+        _replace(scratch, folder)
+    except OSError as error:
+        raise OutputError(f"cannot write {folder} ({_reason(error)}); choose a folder that can be written") from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _replace(scratch: Path, folder: Path) -> None:
+    if not folder.exists():
+        scratch.rename(folder)
+        return
+    retired = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    folder.rename(retired / "old")
+    try:
+        scratch.rename(folder)
+    except OSError:
+        (retired / "old").rename(folder)
+        raise
+    finally:
+        shutil.rmtree(retired, ignore_errors=True)
+
+
+def _umask() -> int:
+    """The process's file mode mask, which can only be read by setting it."""
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+def write_file(path: Path, data: str | bytes) -> None:
+    """Write a whole file or nothing, making its folder if need be. Raises OutputError."""
+    content = data.encode("utf-8") if isinstance(data, str) else data
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise OutputError(f"cannot write {path} ({_reason(error)}); choose a place that can be written") from error
+    scratch = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+        scratch.chmod(0o666 & ~_umask())
+        scratch.replace(path)
+    except OSError as error:
+        raise OutputError(f"cannot write {path} ({_reason(error)}); choose a place that can be written") from error
+    finally:
+        scratch.unlink(missing_ok=True)
