@@ -1,0 +1,159 @@
+"""Training: Adam on a cosine, the best epoch kept by a held-out part of the training set, resumable to the last bit."""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from bitwright.errors import InputError
+from bitwright.models.augment import Augmentation, augment
+from bitwright.models.data import Dataset, stratified_split
+from bitwright.models.data.dataset import FloatArray, LabelArray
+from bitwright.models.mlp import MLP
+from bitwright.models.progress import TrainingProgress
+from bitwright.models.training_state import Best, TrainingState, load_training_state, save_training_state
+from bitwright.quantize import clip_latent_weights_
+
+_VALIDATION_SEED = 1
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train. `learning_rate` falls to zero along half a cosine over all steps.
+
+    `validation` is the fraction of the training images that is held out to choose the best epoch.
+    """
+
+    epochs: int
+    batch_size: int = 64
+    learning_rate: float = 1e-2
+    weight_decay: float = 0.0
+    label_smoothing: float = 0.0
+    validation: float = 0.1
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.batch_size < 2 or not self.learning_rate > 0:
+            raise InputError("a recipe needs epochs >= 1, batch_size >= 2 and learning_rate > 0; correct the recipe")
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What training did. Accuracies are fractions; `history` is the validation accuracy of each epoch."""
+
+    best_epoch: int
+    validation_accuracy: float
+    test_accuracy: float
+    history: tuple[float, ...]
+
+
+@torch.no_grad()
+def predict_classes(model: nn.Module, x: FloatArray, batch: int = 1000) -> LabelArray:
+    """The class of each row of `x` (images, features), by `model` in eval mode: int64 (images,)."""
+    was_training = model.training
+    model.eval()
+    parts = [model(torch.from_numpy(x[start : start + batch])).argmax(1) for start in range(0, len(x), batch)]
+    model.train(was_training)
+    return np.asarray(torch.cat(parts).numpy())
+
+
+def accuracy(model: nn.Module, x: FloatArray, y: LabelArray) -> float:
+    """The fraction of the images `x` (images, features) whose class `model` gets right."""
+    return float((predict_classes(model, x) == y).mean())
+
+
+def train(
+    model: MLP,
+    data: Dataset,
+    recipe: Recipe,
+    seed: int = 0,
+    state_path: Path | None = None,
+    stop_after: int | None = None,
+    progress: bool = True,
+) -> TrainingResult:
+    """Train `model` in place and leave it in eval mode with the weights of the best validation epoch.
+
+    The same model, data, recipe and seed give the same weights on the same machine with the same number of torch
+    threads. With `state_path` the whole state is written there after each epoch; a later call with the same arguments
+    goes on from it, bit for bit as if never interrupted. `stop_after` ends the call after that epoch. The test images
+    take no part in training or selection. Raises CheckpointError when the state belongs to another training,
+    InputError when the data does not fit the model.
+    """
+    if data.train_x.shape[1] != model.sizes[0]:
+        raise InputError(
+            f"{data.name} has {data.train_x.shape[1]} pixels, the network {model.sizes[0]} inputs; choose another one"
+        )
+    train_rows, held_rows = stratified_split(data.train_y, recipe.validation, _VALIDATION_SEED)
+    x, y = torch.from_numpy(data.train_x[train_rows]), torch.from_numpy(data.train_y[train_rows])
+    held_x, held_y = torch.from_numpy(data.train_x[held_rows]), torch.from_numpy(data.train_y[held_rows])
+    optimizer = torch.optim.Adam(model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    identity = {"recipe": asdict(recipe), "seed": seed, "data": data.source, "sizes": list(model.sizes)}
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        state = TrainingState(model, optimizer)
+        if state_path is not None and state_path.exists():
+            load_training_state(state_path, state, identity)
+        last = recipe.epochs if stop_after is None else min(stop_after, recipe.epochs)
+        with TrainingProgress(recipe.epochs, enabled=progress) as bar:
+            for epoch in range(state.epoch, last):
+                _run_epoch(model, optimizer, x, y, recipe, data.image_shape, epoch)
+                correct, loss = _validate(model, held_x, held_y)
+                state.history.append(correct)
+                if state.best is None or (correct, -loss) >= (state.best.accuracy, -state.best.loss):
+                    state.best = Best(epoch, correct, loss, copy.deepcopy(model.state_dict()))
+                state.epoch = epoch + 1
+                if state_path is not None:
+                    save_training_state(state_path, state, identity)
+                bar.update(epoch + 1, correct)
+    assert state.best is not None
+    model.load_state_dict(state.best.weights)
+    model.eval()
+    return TrainingResult(
+        best_epoch=state.best.epoch,
+        validation_accuracy=state.best.accuracy,
+        test_accuracy=accuracy(model, data.test_x, data.test_y),
+        history=tuple(state.history),
+    )
+
+
+def _run_epoch(
+    model: MLP,
+    optimizer: torch.optim.Optimizer,
+    x: Tensor,
+    y: Tensor,
+    recipe: Recipe,
+    image_shape: tuple[int, int],
+    epoch: int,
+) -> None:
+    model.train()
+    batches = max(1, len(x) // recipe.batch_size)
+    order = torch.randperm(len(x))
+    for step in range(batches):
+        rows = order[step * recipe.batch_size : (step + 1) * recipe.batch_size]
+        done = (epoch * batches + step) / (recipe.epochs * batches)
+        for group in optimizer.param_groups:
+            group["lr"] = recipe.learning_rate * (1 + math.cos(math.pi * done)) / 2
+        inputs = augment(x[rows], image_shape, recipe.augmentation) if recipe.augmentation.active else x[rows]
+        loss = nn.functional.cross_entropy(
+            model(inputs) * model.logit_scale, y[rows], label_smoothing=recipe.label_smoothing
+        )
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        clip_latent_weights_(model)
+
+
+@torch.no_grad()
+def _validate(model: MLP, x: Tensor, y: Tensor) -> tuple[float, float]:
+    """Accuracy and loss on the held-out images."""
+    model.eval()
+    scores = model(x) * model.logit_scale
+    loss = nn.functional.cross_entropy(scores, y)
+    return float((scores.argmax(1) == y).double().mean()), float(loss)
