@@ -31,7 +31,7 @@ ORDER = (
     "cli",
     "__main__",
 )
-HEAVY = set("torch amaranth brevitas matplotlib sklearn scipy pandas cocotb pyosys numpy typer".split())
+HEAVY = {*"torch amaranth brevitas matplotlib sklearn scipy pandas cocotb pyosys numpy typer".split()}  # noqa: SIM905
 
 
 def _place(path: Path) -> str:
