@@ -1,0 +1,118 @@
+"""A timing graph checked and laid out in arrays, as the kernel of the cycle model takes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitwright.errors import InputError
+from bitwright.hw.timing import Actor, Edge, TimingGraph
+
+STAGE, SOURCE, SINK = 0, 1, 2
+
+
+@dataclass(frozen=True, eq=False)
+class FlatGraph:
+    """`actors`: rows (kind, firings) of the source, the stages, then a sink for each output. `edges`: rows (source,
+    target, capacity, latency, beats a frame). `patterns`: need, release and produce of each edge, one after another.
+    """
+
+    actors: NDArray[np.int64]
+    edges: NDArray[np.int64]
+    patterns: NDArray[np.int64]
+    input_edge: int
+    input_beats: int
+    output_beats: tuple[int, ...]
+
+
+def _check_actor(actor: Actor, inputs: int, outputs: int) -> None:
+    if (len(actor.need), len(actor.release), len(actor.produce)) != (inputs, inputs, outputs):
+        raise InputError(
+            f"actor '{actor.name}' has {inputs} input and {outputs} output edges; give it a pattern for each"
+        )
+    patterns = (*actor.need, *actor.release, *actor.produce)
+    if actor.firings < 1 or any(pattern.shape != (actor.firings,) for pattern in patterns):
+        raise InputError(f"actor '{actor.name}' fires {actor.firings} times; every pattern needs that many entries")
+    for need, release in zip(actor.need, actor.release, strict=True):
+        falls = min(np.diff(need, prepend=0).min(), np.diff(release, prepend=0).min()) < 0
+        if falls or (release > need).any() or release[-1] != need[-1]:
+            raise InputError(f"actor '{actor.name}': need and release must not fall, release <= need, equal at the end")
+    if not all(np.isin(pattern, (0, 1)).all() for pattern in actor.produce):
+        raise InputError(f"actor '{actor.name}' may produce 0 or 1 beat in a firing")
+
+
+def _check(graph: TimingGraph) -> None:
+    names = [actor.name for actor in graph.actors]
+    if len({graph.INPUT, graph.OUTPUT, *names}) != len(names) + 2:
+        raise InputError(f"the actors {names} of a timing graph need different names other than 'input' and 'output'")
+    for edge in graph.edges:
+        if not {edge.source, edge.target} <= {*names, *((graph.INPUT, graph.OUTPUT))}:
+            raise InputError(f"edge {edge.source} -> {edge.target} ends at no actor; add the actor to the timing graph")
+        if edge.latency < 0 or (edge.source != graph.INPUT and edge.capacity < 1):
+            raise InputError(f"edge {edge.source} -> {edge.target} needs a capacity of at least 1 and a latency >= 0")
+    sources = [edge.target for edge in graph.edges if edge.source == graph.INPUT]
+    sinks = [edge.source for edge in graph.edges if edge.target == graph.OUTPUT]
+    if len(sources) != 1 or not sinks or not {*sources, *sinks} <= {*names}:
+        raise InputError(
+            "a timing graph needs one edge from 'input' to an actor and at least one from an actor to 'output'"
+        )
+    for actor in graph.actors:
+        inputs = sum(edge.target == actor.name for edge in graph.edges)
+        outputs = sum(edge.source == actor.name for edge in graph.edges)
+        _check_actor(actor, inputs, outputs)
+
+
+def _beats(edge: Edge, produce: NDArray[Any], need: NDArray[Any]) -> int:
+    made, taken = int(produce.sum()), int(need[-1])
+    if made != taken or made < 1:
+        raise InputError(
+            f"edge {edge.source} -> {edge.target}: {made} beats of a frame go in and {taken} come out; "
+            "they must be equal and at least 1"
+        )
+    return made
+
+
+def flatten(graph: TimingGraph) -> FlatGraph:
+    """Check `graph` and add its source and sinks. Raises InputError naming the actor or edge that makes no sense.
+
+    The source holds one beat and offers it in the cycle in which it has it: an edge of capacity 1 and latency 0.
+    """
+    _check(graph)
+    index = {actor.name: 1 + place for place, actor in enumerate(graph.actors)}
+    needs = {actor.name: iter(zip(actor.need, actor.release, strict=True)) for actor in graph.actors}
+    produces = {actor.name: iter(actor.produce) for actor in graph.actors}
+    kinds = [(SOURCE, 0), *((STAGE, actor.firings) for actor in graph.actors)]
+    edges: list[tuple[int, ...]] = []
+    patterns: list[NDArray[Any]] = []
+    input_edge = 0
+    for edge in graph.edges:
+        if edge.source == graph.INPUT:
+            need, release = next(needs[edge.target])
+            produce = np.ones(int(need[-1]), dtype=np.int64)
+            kinds[0] = (SOURCE, len(produce))
+            input_edge = len(edges)
+            edges.append((0, index[edge.target], 1, 0, _beats(edge, produce, need)))
+        elif edge.target == graph.OUTPUT:
+            produce = next(produces[edge.source])
+            need = release = np.arange(1, 1 + int(produce.sum()), dtype=np.int64)
+            edges.append((index[edge.source], len(kinds), edge.capacity, edge.latency, len(need)))
+            kinds.append((SINK, len(need)))
+        else:
+            need, release = next(needs[edge.target])
+            produce = next(produces[edge.source])
+            beats = _beats(edge, produce, need)
+            edges.append((index[edge.source], index[edge.target], edge.capacity, edge.latency, beats))
+        patterns += [need, release, produce]
+    if any(firings < 1 for _, firings in kinds):
+        raise InputError("every port of a timing graph must carry at least one beat a frame")
+    return FlatGraph(
+        np.array(kinds, dtype=np.int64),
+        np.array(edges, dtype=np.int64),
+        np.concatenate(patterns).astype(np.int64),
+        input_edge,
+        kinds[0][1],
+        tuple(firings for kind, firings in kinds if kind == SINK),
+    )
