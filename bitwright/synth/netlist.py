@@ -1,0 +1,91 @@
+"""Mapping a design to the cells of one FPGA family, and joining it with the serial shell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from bitwright.cache import cached_build, content_key
+from bitwright.hw.sources import VerilogSources
+from bitwright.synth.cells import CellSummary, summarise
+from bitwright.synth.devices import Device
+from bitwright.synth.pin_wrapper import SHELL, Port, parse_ports, shell_text
+from bitwright.synth.process import Deadline
+from bitwright.synth.yosys import cell_counts, read_command, run_yosys, yosys_version
+
+
+@dataclass(frozen=True)
+class Netlist:
+    """A flat mapped netlist: `folder` holds netlist.json (for nextpnr) and netlist.il; `module` is its top."""
+
+    folder: Path
+    module: str
+    cells: CellSummary
+    ports: tuple[Port, ...]
+
+
+def map_command(device: Device, top: str, dsp: bool) -> str:
+    """The Yosys command that maps module `top` to the cells of the device's family."""
+    if device.family == "ecp5":
+        return f"synth_ecp5 -top {top}" + ("" if dsp else " -nodsp")
+    if device.family == "ice40":
+        speed = "u" if "up5k" in device.name else "hx"
+        return f"synth_ice40 -top {top} -device {speed}" + (" -dsp" if dsp else "")
+    return f"synth_xilinx -family xc7 -flatten -noiopad -top {top}" + ("" if dsp else " -nodsp")
+
+
+def map_design(sources: VerilogSources, device: Device, dsp: bool, deadline: Deadline) -> Netlist:
+    """Synthesize `sources` for the device's family, once. Raises SynthesisError, ToolMissingError.
+
+    Modules marked keep_hierarchy are mapped apart and joined afterwards, so that their structure stays as written.
+    """
+    script = "\n".join(
+        [
+            read_command(sources),
+            map_command(device, sources.top, dsp),
+            "setattr -mod -unset keep_hierarchy *",
+            "flatten",
+            "opt_clean -purge",
+            f"tee -q -o ports.txt dump {sources.top}/x:*",
+            "tee -q -o stat.json stat -json",
+            "write_rtlil netlist.il",
+            "write_json netlist.json",
+            "",
+        ]
+    )
+
+    def build(folder: Path) -> None:
+        sources.write(folder)
+        run_yosys(script, folder, deadline)
+
+    folder = cached_build("netlists", content_key("design", yosys_version(), script, sources.key()), build)
+    cells = summarise(device.family, cell_counts(folder / "stat.json"))
+    return Netlist(folder, sources.top, cells, parse_ports((folder / "ports.txt").read_text()))
+
+
+def wrap_pins(core: Netlist, device: Device, deadline: Deadline) -> Netlist:
+    """The netlist `core` inside the serial shell of `pin_wrapper`."""
+    shell = shell_text(core.module, core.ports)
+    script = "\n".join(
+        [
+            "read_verilog -sv shell.v",
+            map_command(device, SHELL, False),
+            "read_rtlil -overwrite core.il",
+            f"hierarchy -check -top {SHELL}",
+            "flatten",
+            "opt_clean",
+            f"tee -q -o ports.txt dump {SHELL}/x:*",
+            "tee -q -o stat.json stat -json",
+            "write_json netlist.json",
+            "",
+        ]
+    )
+
+    def build(folder: Path) -> None:
+        (folder / "shell.v").write_text(shell, encoding="utf-8")
+        (folder / "core.il").symlink_to(core.folder / "netlist.il")
+        run_yosys(script, folder, deadline)
+
+    folder = cached_build("netlists", content_key("shell", yosys_version(), script, shell, core.folder.name), build)
+    cells = summarise(device.family, cell_counts(folder / "stat.json"))
+    return Netlist(folder, SHELL, cells, parse_ports((folder / "ports.txt").read_text()))
