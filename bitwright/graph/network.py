@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -189,3 +191,23 @@ class Network:
     def predict(self, x: NDArray[Any]) -> NDArray[Any] | tuple[NDArray[Any], ...]:
         """Real inputs to real outputs (or indices): `dequantize(run(quantize(x)))`."""
         return self.dequantize(self.run(self.quantize(x)))
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the network's content; equal for equal networks, so it serves as a cache key."""
+        from bitwright.graph.format import network_bytes
+
+        return network_bytes(self)[-64:].decode()
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the network to one file, whole or not at all. Raises OutputError when the place cannot be written."""
+        from bitwright.graph.format import save_network
+
+        return save_network(self, path)
+
+    @staticmethod
+    def load(path: str | os.PathLike[str]) -> Network:
+        """Read a network file. Raises NetworkFormatError, naming the place, for anything but a sound one."""
+        from bitwright.graph.format import load_network
+
+        return load_network(path)

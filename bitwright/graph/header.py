@@ -1,0 +1,213 @@
+"""A network as a JSON header plus a list of arrays, and back; every field is checked on the way back."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitwright.errors import InputError
+from bitwright.graph.network import Golden, Network
+from bitwright.graph.operation import Operation
+from bitwright.graph.ops import OPERATIONS
+from bitwright.graph.scaling import InputQuantizer, OutputScale
+from bitwright.graph.types import IntType, TensorSpec
+
+Arrays = list[NDArray[Any]]
+MAX_ELEMENTS = 1 << 31
+
+
+def network_to_header(network: Network) -> tuple[dict[str, Any], Arrays]:
+    """The JSON header and the arrays it refers to by index (`{"array": i}`)."""
+    arrays: Arrays = []
+    header = {
+        "name": network.name,
+        "input": {"name": network.input_name, "spec": _encode(network.input_spec, arrays)},
+        "operations": [
+            {
+                "kind": operation.kind,
+                "name": operation.name,
+                "inputs": list(operation.inputs),
+                "output": operation.output,
+                "fields": {key: _encode(value, arrays) for key, value in operation.attributes().items()},
+            }
+            for operation in network.operations
+        ],
+        "outputs": list(network.outputs),
+        "input_quantizer": _encode(network.input_quantizer, arrays),
+        "output_scales": [
+            {"output": tensor, "scale": _encode(scale.scale, arrays), "offset": _encode(scale.offset, arrays)}
+            for tensor, scale in sorted(network.output_scales.items())
+        ],
+        "golden": None
+        if network.golden is None
+        else {
+            "inputs": _encode(network.golden.inputs, arrays),
+            "outputs": [_encode(values, arrays) for values in network.golden.outputs],
+        },
+    }
+    return header, arrays
+
+
+def _encode(value: Any, arrays: Arrays) -> Any:
+    if isinstance(value, np.ndarray):
+        arrays.append(value)
+        return {"array": len(arrays) - 1}
+    if isinstance(value, IntType):
+        return {"lo": value.lo, "hi": value.hi, "kind": value.kind}
+    if isinstance(value, TensorSpec):
+        return {"shape": list(value.shape), "dtype": _encode(value.dtype, arrays), "scale": value.scale}
+    if isinstance(value, InputQuantizer):
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        return {key: _encode(item, arrays) for key, item in fields.items()}
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise InputError(f"cannot write a {type(value).__name__} into a network file")
+
+
+def network_from_header(header: dict[str, Any], arrays: Arrays) -> Network:
+    """The inverse of `network_to_header`. Raises InputError naming the place."""
+    top = _record(
+        header,
+        "header",
+        ("name", "input", "operations", "outputs", "input_quantizer", "output_scales", "golden"),
+    )
+    source = _record(top["input"], "input", ("name", "spec"))
+    return Network(
+        name=_text(top["name"], "name"),
+        input_name=_text(source["name"], "input name"),
+        input_spec=_spec(source["spec"], "input"),
+        operations=tuple(_operation(item, i, arrays) for i, item in enumerate(_list(top["operations"], "operations"))),
+        outputs=tuple(_text(item, "outputs") for item in _list(top["outputs"], "outputs")),
+        input_quantizer=_quantizer(top["input_quantizer"]),
+        output_scales=_scales(top["output_scales"], arrays),
+        golden=_golden(top["golden"], arrays),
+    )
+
+
+def _operation(item: Any, index: int, arrays: Arrays) -> Operation:
+    place = f"operation {index}"
+    record = _record(item, place, ("kind", "name", "inputs", "output", "fields"))
+    kind = _text(record["kind"], f"{place}: kind")
+    if kind not in OPERATIONS:
+        raise InputError(f"{place} is of unknown kind '{kind:.40}'; known are {', '.join(OPERATIONS)}")
+    common = {field.name for field in dataclasses.fields(Operation)}
+    wanted = tuple(field.name for field in dataclasses.fields(OPERATIONS[kind]) if field.name not in common)
+    fields = _record(record["fields"], f"{place} ({kind})", wanted)
+    return OPERATIONS[kind](
+        name=_text(record["name"], f"{place}: name"),
+        inputs=tuple(_text(word, f"{place}: inputs") for word in _list(record["inputs"], f"{place}: inputs")),
+        output=_text(record["output"], f"{place}: output"),
+        **{key: _field(value, f"{place} ({kind}): {key}", arrays) for key, value in fields.items()},
+    )
+
+
+def _field(value: Any, place: str, arrays: Arrays) -> Any:
+    if isinstance(value, dict):
+        return _array(value, place, arrays) if "array" in value else _type(value, place)
+    if value is None or isinstance(value, int):
+        return value
+    raise InputError(f"{place} is a {type(value).__name__}, not an integer, a type or an array")
+
+
+def _quantizer(value: Any) -> InputQuantizer | None:
+    if value is None:
+        return None
+    place = "input_quantizer"
+    record = _record(value, place, tuple(field.name for field in dataclasses.fields(InputQuantizer)))
+    if record["kind"] not in ("integer", "bipolar"):
+        raise InputError(f"{place}: unknown kind")
+    return InputQuantizer(
+        dtype=_type(record["dtype"], place),
+        scale=_real(record["scale"], f"{place}: scale"),
+        zero_point=_integer(record["zero_point"], f"{place}: zero_point"),
+        kind=record["kind"],
+        threshold=_real(record["threshold"], f"{place}: threshold"),
+    )
+
+
+def _scales(value: Any, arrays: Arrays) -> dict[str, OutputScale]:
+    scales: dict[str, OutputScale] = {}
+    for item in _list(value, "output_scales"):
+        record = _record(item, "output_scales", ("output", "scale", "offset"))
+        scale, offset = (
+            _array(record[key], f"output_scales: {key}", arrays)
+            if isinstance(record[key], dict)
+            else _real(record[key], f"output_scales: {key}")
+            for key in ("scale", "offset")
+        )
+        scales[_text(record["output"], "output_scales")] = OutputScale(scale, offset)
+    return scales
+
+
+def _golden(value: Any, arrays: Arrays) -> Golden | None:
+    if value is None:
+        return None
+    record = _record(value, "golden", ("inputs", "outputs"))
+    outputs = _list(record["outputs"], "golden outputs")
+    return Golden(
+        _array(record["inputs"], "golden inputs", arrays),
+        tuple(_array(item, "golden outputs", arrays) for item in outputs),
+    )
+
+
+def _record(value: Any, place: str, keys: tuple[str, ...]) -> Mapping[str, Any]:
+    if not isinstance(value, dict) or set(value) != set(keys):
+        raise InputError(f"{place} must have the fields {', '.join(keys) or '(none)'} and no others")
+    return value
+
+
+def _list(value: Any, place: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise InputError(f"{place} must be a list")
+    return value
+
+
+def _text(value: Any, place: str) -> str:
+    if not isinstance(value, str):
+        raise InputError(f"{place} must be a string")
+    return value
+
+
+def _integer(value: Any, place: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or abs(value) >= 1 << 63:
+        raise InputError(f"{place} must be an integer of at most 64 bits")
+    return value
+
+
+def _real(value: Any, place: str) -> float:
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise InputError(f"{place} must be a number")
+    return float(value)
+
+
+def _type(value: Any, place: str) -> IntType:
+    record = _record(value, place, ("lo", "hi", "kind"))
+    if record["kind"] not in ("integer", "bipolar", "ternary"):
+        raise InputError(f"{place}: unknown kind of type")
+    return IntType(_integer(record["lo"], place), _integer(record["hi"], place), record["kind"])
+
+
+def _spec(value: Any, place: str) -> TensorSpec:
+    record = _record(value, place, ("shape", "dtype", "scale"))
+    shape = tuple(_integer(length, f"{place}: shape") for length in _list(record["shape"], f"{place}: shape"))
+    count = 1
+    for length in shape:
+        count *= length
+        if length < 1 or count > MAX_ELEMENTS:
+            raise InputError(f"{place}: shape {shape} is empty or too large")
+    scale = record["scale"]
+    return TensorSpec(
+        shape, _type(record["dtype"], place), None if scale is None else _real(scale, f"{place}: scale")
+    )
+
+
+def _array(value: Any, place: str, arrays: Arrays) -> NDArray[Any]:
+    record = _record(value, place, ("array",))
+    index = _integer(record["array"], place)
+    if not 0 <= index < len(arrays):
+        raise InputError(f"{place} refers to array {index}, which the file does not hold")
+    return arrays[index]
