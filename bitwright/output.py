@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +15,38 @@ from bitwright.errors import OutputError
 
 def _reason(error: OSError) -> str:
     return os.strerror(error.errno) if error.errno else str(error)
+
+
+def _family(target: Path) -> str:
+    return f".{target.name}.part-{platform.node()}-"
+
+
+def _prefix(target: Path) -> str:
+    """The name of a scratch place for `target`: hidden, and it tells which process of which machine made it."""
+    return f"{_family(target)}{os.getpid()}-"
+
+
+def _sweep(target: Path) -> None:
+    """Remove what processes that were killed left beside `target`."""
+    for scrap in target.parent.iterdir():
+        if not scrap.name.startswith(_family(target)):
+            continue
+        maker = scrap.name.removeprefix(_family(target)).partition("-")[0]
+        if maker.isdecimal() and not _alive(int(maker)):
+            if scrap.is_dir():
+                shutil.rmtree(scrap, ignore_errors=True)
+            else:
+                scrap.unlink(missing_ok=True)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 @contextlib.contextmanager
@@ -29,7 +62,8 @@ def new_folder(folder: Path, owned: str) -> Iterator[Path]:
         if folder.is_dir() and any(folder.iterdir()) and not (folder / owned).is_file():
             raise OutputError(f"{folder} holds other files (no {owned}); choose a new or empty folder")
         folder.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        _sweep(folder)
+        scratch = Path(tempfile.mkdtemp(prefix=_prefix(folder), dir=folder.parent))
     except OSError as error:
         raise OutputError(f"cannot write {folder} ({_reason(error)}); choose a folder that can be written") from error
     try:
@@ -46,7 +80,7 @@ def _replace(scratch: Path, folder: Path) -> None:
     if not folder.exists():
         scratch.rename(folder)
         return
-    retired = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    retired = Path(tempfile.mkdtemp(prefix=_prefix(folder), dir=folder.parent))
     folder.rename(retired / "old")
     try:
         scratch.rename(folder)
@@ -69,7 +103,8 @@ def write_file(path: Path, data: str | bytes) -> None:
     content = data.encode("utf-8") if isinstance(data, str) else data
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        _sweep(path)
+        handle, name = tempfile.mkstemp(prefix=_prefix(path), dir=path.parent)
     except OSError as error:
         raise OutputError(f"cannot write {path} ({_reason(error)}); choose a place that can be written") from error
     scratch = Path(name)
