@@ -10,13 +10,17 @@ MacKind = Literal["xnor-popcount", "ternary", "bit-plane", "multiplier"]
 
 @dataclass(frozen=True)
 class MacUse:
-    """Multiply-accumulates of one type: operand widths in bits, how they are built, how many a frame."""
+    """Multiply-accumulates of one type: operand widths in bits, how they are built, how many a frame.
+
+    `dot_length` products are summed before one addition to an accumulator of `accumulator_width` bits (SIMD).
+    """
 
     kind: MacKind
     weight_width: int
     activation_width: int
     accumulator_width: int
     per_frame: int
+    dot_length: int = 1
 
 
 @dataclass(frozen=True)
