@@ -41,9 +41,7 @@ def of_sites(device: Device, sites: Mapping[str, tuple[int, int]], with_pins: bo
     """nextpnr's counts under this package's names; pins only where they were placed."""
     names = _SITES[device.family]
     return {
-        name: Utilisation(*sites[site])
-        for name, site in names.items()
-        if site in sites and (with_pins or name != "IO")
+        name: Utilisation(*sites[site]) for name, site in names.items() if site in sites and (with_pins or name != "IO")
     }
 
 

@@ -64,10 +64,7 @@ def nextpnr_version(family: Family) -> str:
 
 
 def _code(family: Family) -> str:
-    return (
-        f"from {_package(family)} import run_nextpnr_{family} as run\n"
-        "sys.exit(run(sys.argv[1:]))\n"
-    )
+    return f"from {_package(family)} import run_nextpnr_{family} as run\nsys.exit(run(sys.argv[1:]))\n"
 
 
 def prepare_nextpnr(family: Family, deadline: Deadline) -> Path:
@@ -94,9 +91,7 @@ def prepare_nextpnr(family: Family, deadline: Deadline) -> Path:
     return cached_build("nextpnr", key, build)
 
 
-def run_nextpnr(
-    family: Family, options: Sequence[str], folder: Path, code_folder: Path, deadline: Deadline
-) -> None:
+def run_nextpnr(family: Family, options: Sequence[str], folder: Path, code_folder: Path, deadline: Deadline) -> None:
     """Place and route `netlist.json` of `folder` to `report.json`. Raises SynthesisError.
 
     Only relative names are used: the WebAssembly build maps absolute ones elsewhere.
