@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitwright.errors import InputError
+from bitwright.graph.executor import Executor
 from bitwright.graph.operation import Operation, check_name
 from bitwright.graph.scaling import InputQuantizer, OutputScale
 from bitwright.graph.types import IntArray, TensorSpec
@@ -81,6 +82,9 @@ class Network:
             if operation.output in specs:
                 raise operation.error(f"makes tensor '{operation.output}', which exists already; rename one")
             specs[operation.output] = operation.infer(*(specs[tensor] for tensor in operation.inputs))
+        for tensor, spec in specs.items():
+            if spec.dtype.width > 63:
+                raise InputError(f"network '{self.name}': tensor '{tensor}' is {spec}; no tensor may exceed 63 bits")
         return specs
 
     def _check_outputs(self) -> None:
@@ -161,9 +165,13 @@ class Network:
 
     def run(self, x: IntArray) -> Outputs:
         """The outputs for a batch of integer inputs, exact: an array, or a tuple when there are several."""
-        values = self.trace(x)
-        results = tuple(values[tensor] for tensor in self.outputs)
+        self.input_spec.check(x)
+        results = self._executor.run(x)
         return results[0] if len(results) == 1 else results
+
+    @cached_property
+    def _executor(self) -> Executor:
+        return Executor(self)
 
     def quantize(self, x: NDArray[Any]) -> IntArray:
         """Real inputs (batch, ...) to the network's integers; integers pass after a check of shape and range."""
