@@ -1,1 +1,16 @@
-"""TODO"""
+"""Hardware: Amaranth cores, folding, assembly, Verilog."""
+
+from __future__ import annotations
+
+from bitwright.hw.accelerator import FABRICS, Accelerator, StageInfo
+from bitwright.hw.assemble import assemble
+from bitwright.hw.folding import Folding, LayerFolding, layer_cycles, sequential
+from bitwright.hw.ports import PortSpec
+from bitwright.hw.resources import MacUse, MemoryUse, StageResources
+from bitwright.hw.sources import VerilogSources
+from bitwright.hw.timing import Actor, Edge, TimingGraph
+
+__all__ = [
+    "FABRICS", "Accelerator", "Actor", "Edge", "Folding", "LayerFolding", "MacUse", "MemoryUse", "PortSpec",
+    "StageInfo", "StageResources", "TimingGraph", "VerilogSources", "assemble", "layer_cycles", "sequential",
+]  # fmt: skip

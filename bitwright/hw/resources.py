@@ -36,7 +36,7 @@ class MemoryUse:
 
 @dataclass(frozen=True)
 class StageResources:
-    """Counts of one stage. `register_bits` are flip-flops outside memories; `compares_per_frame` are comparator uses."""
+    """Counts of one stage. `register_bits` are flip-flops outside memories; `compares_per_frame` comparator uses."""
 
     macs: tuple[MacUse, ...] = ()
     memories: tuple[MemoryUse, ...] = ()

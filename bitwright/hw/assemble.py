@@ -1,0 +1,218 @@
+"""From the integer network to stages and streams."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+
+from bitwright.errors import FoldingError, InputError
+from bitwright.graph import (
+    ArgMax,
+    Duplicate,
+    Flatten,
+    Linear,
+    Network,
+    Operation,
+    Permute,
+    Requant,
+    TensorSpec,
+    Threshold,
+    TopK,
+)
+from bitwright.hw.accelerator import Accelerator, PlacedStage
+from bitwright.hw.accumulator import Accumulator, element_accumulator
+from bitwright.hw.argmax import ArgMaxStage
+from bitwright.hw.duplicate import duplicate_stage
+from bitwright.hw.elementwise import ElementwiseStage
+from bitwright.hw.folding import Folding, LayerFolding, sequential
+from bitwright.hw.fork import Fork
+from bitwright.hw.linear import matrix_vector_unit
+from bitwright.hw.permute import permute_stage
+from bitwright.hw.ports import PortSpec
+from bitwright.hw.requant import RequantTail
+from bitwright.hw.stage import Stage
+from bitwright.hw.tail import OutputTail, Tail
+from bitwright.hw.threshold import threshold_tail
+from bitwright.hw.top import Link
+from bitwright.hw.topk import TopKStage
+from bitwright.hw.width_converter import width_converters
+
+
+def assemble(network: Network, folding: Folding | None = None) -> Accelerator:
+    """The network as hardware, at the given folding (one multiplier a layer without one).
+
+    A Threshold or Requant that alone reads a Linear's output joins its stage. Raises FoldingError for a PE or SIMD that
+    does not divide its layer, InputError for a network with nothing to build.
+    """
+    chosen = sequential(network) if folding is None else folding
+    chosen.check(network)
+    return _Assembly(network, chosen).accelerator()
+
+
+def make_tail(
+    op: Operation | None, name: str, output: TensorSpec, accumulator: Accumulator, lanes: int
+) -> Tail:
+    """The tail for the operation that follows an accumulator: none, Threshold or Requant."""
+    if op is None:
+        return OutputTail(name, accumulator, output, lanes)
+    if isinstance(op, Threshold):
+        return threshold_tail(name, op, accumulator, output, lanes)
+    if isinstance(op, Requant):
+        return RequantTail(name, op, accumulator, output, lanes)
+    raise InputError(f"{op.kind} '{op.name}' cannot follow an accumulator")
+
+
+class _Assembly:
+    """The state of one assembly: where each tensor comes from, and what has been placed."""
+
+    def __init__(self, network: Network, folding: Folding) -> None:
+        self.network = network
+        self.folding = folding
+        self.placed: list[PlacedStage] = []
+        self.links: list[Link] = []
+        self.names: set[str] = set()
+        self.alias: dict[str, str] = {}
+        # Where each tensor's next reader finds it: open streams (stage, branch) and their lanes.
+        self.open: dict[str, list[tuple[Stage | None, int]]] = {}
+        self.lanes: dict[str, int] = {}
+        self.input_lanes: int | None = None
+        self.absorbed: set[str] = set()
+
+    def accelerator(self) -> Accelerator:
+        network = self.network
+        for op in network.operations:
+            if isinstance(op, Flatten):
+                self.alias[op.output] = self.root(op.inputs[0])
+        for op in network.operations:
+            if not isinstance(op, Flatten) and op.name not in self.absorbed:
+                self.place(op)
+        if not self.placed:
+            raise InputError(f"network '{network.name}' has no operation that needs hardware")
+        many = len(network.outputs) > 1
+        outputs = []
+        for index, tensor in enumerate(network.outputs):
+            root = self.root(tensor)
+            if root == network.input_name:
+                raise InputError(f"network '{network.name}': its output '{tensor}' is its input; leave it out")
+            source, branch = self.take(root)
+            self.links.append(Link(source, branch, None))
+            name = f"m{index}_axis" if many else "m_axis"
+            outputs.append(PortSpec(name, network.spec(tensor), self.lanes[root]))
+        assert self.input_lanes is not None
+        source_port = PortSpec("s_axis", network.input_spec, self.input_lanes)
+        return Accelerator(
+            network,
+            self.folding,
+            self.unique(network.name),
+            source_port,
+            tuple(outputs),
+            tuple(self.placed),
+            tuple(self.links),
+        )
+
+    def root(self, tensor: str) -> str:
+        """The tensor itself, seen through Flatten, which moves nothing in a stream."""
+        return self.alias.get(tensor, tensor)
+
+    def readers(self, tensor: str) -> int:
+        """Stages and output ports that read a tensor."""
+        same = [name for name in self.network.specs if self.root(name) == tensor]
+        stages = sum(not isinstance(op, Flatten) for name in same for op in self.network.consumers(name))
+        return stages + sum(self.network.outputs.count(name) for name in same)
+
+    def unique(self, word: str) -> str:
+        """A Verilog identifier like `word` that no stage has yet."""
+        base = re.sub(r"[^A-Za-z0-9_]", "_", word)
+        base = base if base[:1].isalpha() else f"n_{base}"
+        name, count = base, 2
+        while name in self.names:
+            name, count = f"{base}_{count}", count + 1
+        self.names.add(name)
+        return name
+
+    def add(self, stage: Stage, operations: tuple[str, ...], tensor: str, source: tuple[Stage | None, int]) -> None:
+        """Place a stage behind an open stream."""
+        self.placed.append(PlacedStage(stage, operations, tensor))
+        self.links.append(Link(*source, stage))
+
+    def publish(self, tensor: str, stage: Stage | None, lanes: int) -> None:
+        """Make a stage's output the source of a tensor, through a fork when several read it."""
+        readers = self.readers(tensor)
+        self.lanes[tensor] = lanes
+        self.open[tensor] = [(stage, 0)]
+        if readers > 1:
+            fork = Fork(self.unique(f"{tensor}_fork"), self.network.spec(tensor), lanes, readers)
+            self.add(fork, (), tensor, (stage, 0))
+            self.open[tensor] = [(fork, branch) for branch in range(readers)]
+
+    def take(self, tensor: str) -> tuple[Stage | None, int]:
+        """The next open stream of a tensor."""
+        return self.open[tensor].pop(0)
+
+    def feed(self, tensor: str, lanes: int) -> tuple[Stage | None, int]:
+        """A stream of the tensor with that many lanes, through width converters where needed."""
+        root = self.root(tensor)
+        if root == self.network.input_name and self.input_lanes is None:
+            self.input_lanes = lanes
+            self.publish(root, None, lanes)
+        source = self.take(root)
+        for converter in width_converters(self.unique(tensor), self.network.spec(root), self.lanes[root], lanes):
+            self.add(converter, (), root, source)
+            source = (converter, 0)
+        return source
+
+    def wanted(self, op: Operation) -> LayerFolding:
+        """The lanes of a layer without weights: as folded, else as they come."""
+        if op.name in self.folding:
+            return self.folding[op.name]
+        channels = (self.network.spec(op.inputs[0]).shape[-1:] or (1,))[0]
+        lanes = self.lanes.get(self.root(op.inputs[0]), 1)
+        fitting = lanes if channels % lanes == 0 else 1
+        results = (self.network.spec(op.output).shape[-1:] or (1,))[0]
+        return LayerFolding(fitting if results % fitting == 0 else 1, fitting)
+
+    def place(self, op: Operation) -> None:
+        """Place the stage of one operation."""
+        network, tensor = self.network, op.inputs[0]
+        source, result = network.spec(tensor), network.spec(op.output)
+        name = self.unique(op.name)
+        if isinstance(op, Linear):
+            self.place_linear(op, name, source)
+            return
+        lanes = self.wanted(op)
+        stage: Stage
+        if isinstance(op, Threshold | Requant):
+            if lanes.pe != lanes.simd:
+                raise FoldingError(f"layer '{op.name}': PE and SIMD must be equal, not {lanes.pe} and {lanes.simd}")
+            tail = make_tail(op, name, result, element_accumulator(source), lanes.pe)
+            stage = ElementwiseStage(name, source, tail)
+        elif isinstance(op, ArgMax):
+            stage = ArgMaxStage(name, source, result, lanes.simd)
+        elif isinstance(op, TopK):
+            stage = TopKStage(name, source, result)
+        elif isinstance(op, Permute):
+            stage = permute_stage(name, op, source, result, lanes.simd, lanes.pe)
+        elif isinstance(op, Duplicate):
+            stage = duplicate_stage(name, op, source, result, lanes.simd, lanes.pe)
+        else:
+            raise InputError(f"{op.kind} '{op.name}' has no hardware yet")
+        self.add(stage, (op.name,), op.output, self.feed(tensor, stage.lanes_in))
+        self.publish(op.output, stage, stage.lanes_out)
+
+    def place_linear(self, op: Linear, name: str, source: TensorSpec) -> None:
+        """Place a matrix-vector unit, with the Threshold or Requant that alone reads its output."""
+        network = self.network
+        if op.name not in self.folding:
+            raise FoldingError(f"layer '{op.name}' has no PE and SIMD in the folding; add them")
+        lanes = self.folding[op.name]
+        follower: Operation | None = None
+        readers = network.consumers(op.output)
+        if len(readers) == 1 and op.output not in network.outputs and isinstance(readers[0], Threshold | Requant):
+            follower = readers[0]
+        last = follower or op
+        tail = partial(make_tail, follower, name, network.spec(last.output))
+        stage = matrix_vector_unit(name, op, source, tail, pe=lanes.pe, simd=lanes.simd)
+        operations = (op.name,) if follower is None else (op.name, follower.name)
+        self.absorbed |= set(operations)
+        self.add(stage, operations, last.output, self.feed(op.inputs[0], lanes.simd))
+        self.publish(last.output, stage, lanes.pe)

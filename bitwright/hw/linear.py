@@ -1,0 +1,222 @@
+"""Linear in hardware: the matrix-vector unit, PE outputs by SIMD inputs a cycle (FINN, Umuroglu et al. 2017)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+
+from bitwright.graph import Linear, TensorSpec
+from bitwright.hw.accumulator import Accumulator
+from bitwright.hw.delay import delay
+from bitwright.hw.leaf import Emitter, RomUse
+from bitwright.hw.processing_element import InputSum, ProcessingElement
+from bitwright.hw.product import Product, choose_product
+from bitwright.hw.queue import Queue, queue_capacity
+from bitwright.hw.resources import MacUse, MemoryUse, StageResources
+from bitwright.hw.stage import Stage, StageTiming
+from bitwright.hw.tail import Tail
+from bitwright.hw.timing import Actor, Edge, pass_through
+from bitwright.hw.vector_buffer import VectorBuffer
+
+OPERAND_LATENCY = 2
+"""Cycles from a firing to its operands at the processing elements: memory read, operand register."""
+
+
+class MatrixVectorUnit(Stage):
+    """Multiplies each vector with the weights and passes the sums through a tail.
+
+    A vector takes `groups * beats` firings: for each group of `pe` outputs all `beats` of `simd` inputs. With more
+    than one group the vector waits in a VectorBuffer and is read once a group. Firings follow each other without a
+    gap; the last of a group is held back while the output queue has no free slot.
+
+    One group of two beats, tail of one cycle, popcount products (`dot_latency` 1)::
+
+        cycle                  0    1    2    3    4    5    6
+        firing                 b0   b1
+        memory words                b0   b1
+        operand registers                b0   b1
+        dot products                          b0   b1
+        accumulators                               b0   b0+b1
+        tail result                                          y
+        offered to the next stage from cycle 7 on
+    """
+
+    def __init__(
+        self, name: str, layer: Linear, source: TensorSpec, product: Product, tail: Tail, *, pe: int, simd: int
+    ) -> None:
+        super().__init__(name, source, simd, tail.output, pe)
+        self.layer = layer
+        self.product = product
+        self.tail = tail
+        self.pe, self.simd = pe, simd
+        outputs, inputs = layer.weights.shape
+        self.groups, self.beats = outputs // pe, inputs // simd
+        self.vectors = source.size // inputs
+        self.element = ProcessingElement(product, simd)
+        self.rom = self._weight_rom()
+        self.latency = OPERAND_LATENCY + self.element.latency + tail.latency + 1
+        self.capacity = queue_capacity(self.latency, self.beats)
+
+    def _weight_rom(self) -> RomUse:
+        codes = self.product.weight_codes(self.layer.weights)
+        # (outputs, planes, inputs) -> one word for each group and beat: pe, then planes or elements, low bits first.
+        planes = codes.shape[1]
+        shaped = codes.reshape(self.groups, self.pe, planes, self.beats, self.simd).transpose(0, 3, 1, 2, 4)
+        if self.product.kind == "multiply":
+            shaped = shaped.swapaxes(3, 4)
+        packed = np.packbits(shaped.reshape(self.groups * self.beats, -1), axis=1, bitorder="little")
+        words = [int.from_bytes(row.tobytes(), "little") for row in packed]
+        return RomUse(f"{self.name}_weights", self.pe * self.element.w_width, words)
+
+    def elaborate(self, platform: object) -> Module:
+        """Describe the unit."""
+        assert isinstance(platform, Emitter)
+        m = Module()
+        m.submodules.queue = queue = Queue(len(self.o.payload), self.capacity)
+        fire, fires_last, last_beat, last_group = Signal(), Signal(), Signal(), Signal()
+        beat, group, address = Signal(range(self.beats)), Signal(range(self.groups)), Signal(range(len(self.rom.words)))
+
+        operand = Signal(len(self.i.payload), reset_less=True)
+        if self.groups > 1:
+            m.submodules.buffer = buffer = VectorBuffer(len(self.i.payload), self.beats, self.groups)
+            m.d.comb += [
+                buffer.i.valid.eq(self.i.valid),
+                buffer.i.payload.eq(self.i.payload),
+                self.i.ready.eq(buffer.i.ready),
+                buffer.read.eq(fire),
+                operand.eq(buffer.data),
+                fire.eq(buffer.ready & (~last_beat | queue.available)),
+            ]
+        else:
+            m.d.comb += [
+                self.i.ready.eq(~last_beat | queue.available),
+                fire.eq(self.i.valid & self.i.ready),
+            ]
+            with m.If(fire):
+                m.d.sync += operand.eq(self.i.payload)
+
+        last_address = len(self.rom.words) - 1
+        m.d.comb += [
+            last_beat.eq(beat == self.beats - 1),
+            last_group.eq(group == self.groups - 1),
+            fires_last.eq(fire & last_beat),
+            queue.reserve.eq(fires_last),
+        ]
+        with m.If(fire):
+            m.d.sync += beat.eq(Mux(last_beat, 0, beat + 1))
+            m.d.sync += address.eq(Mux(address == last_address, 0, address + 1))
+        with m.If(fires_last):
+            m.d.sync += group.eq(Mux(last_group, 0, group + 1))
+
+        weights = platform.rom(m, self.rom, address, fire)
+        sums = self._elements(m, platform, operand, weights, fire, beat == 0)
+        self._finish(m, platform, queue, sums, fires_last)
+        m.d.comb += [
+            self.o.valid.eq(queue.o.valid),
+            self.o.payload.eq(queue.o.payload),
+            queue.o.ready.eq(self.o.ready),
+        ]
+        return m
+
+    def _elements(
+        self, m: Module, emitter: Emitter, operand: Signal, weights: Signal, fire: Signal, first: Value
+    ) -> Value:
+        width = self.source.dtype.width
+        if self.product.kind == "multiply" or width == 1:
+            planes: Value = operand
+        else:
+            planes = Cat(*(operand[plane::width] for plane in range(width)))
+        x, w = Signal(len(operand), reset_less=True), Signal(len(weights), reset_less=True)
+        m.d.sync += [x.eq(planes), w.eq(weights)]
+        age = OPERAND_LATENCY + self.element.dot_latency
+        inputs = {
+            "x": x,
+            "valid": delay(m, fire, age, "valid", reset=True),
+            "first": delay(m, first, age, "first"),
+        }
+        if self.product.centred:
+            inputs["centre"] = emitter.instance(m, InputSum(self.product, self.simd), x=x)["sum"]
+        share = self.element.w_width
+        return Cat(
+            *(
+                emitter.instance(m, self.element, w=w[index * share : (index + 1) * share], **inputs)["sum"]
+                for index in range(self.pe)
+            )
+        )
+
+    def _finish(self, m: Module, emitter: Emitter, queue: Queue, sums: Value, fires_last: Signal) -> None:
+        age = OPERAND_LATENCY + self.element.latency
+        nearly = delay(m, fires_last, age - 1, "nearly", reset=True)
+        group = Signal(range(max(2, self.groups)), name="tail_group")
+        with m.If(nearly):
+            m.d.sync += group.eq(Mux(group == self.groups - 1, 0, group + 1))
+        result = self.tail.logic(m, emitter, group, self.tail.lane_values(sums))
+        m.d.comb += [queue.push.eq(delay(m, nearly, 1 + self.tail.latency, "done", reset=True)), queue.data.eq(result)]
+
+    def timing(self) -> StageTiming:
+        """Two actors, buffer and unit, with several groups; the unit alone with one."""
+        firings = self.groups * self.beats
+        beat, turn = np.arange(firings) % self.beats, np.arange(firings) // self.beats
+        need = np.where(turn == 0, beat + 1, self.beats)
+        release = np.where(turn == self.groups - 1, beat + 1, 0)
+        produce = (beat == self.beats - 1).astype(np.int64)
+        start = np.repeat(np.arange(self.vectors) * self.beats, firings)
+        unit = Actor(
+            self.name,
+            firings * self.vectors,
+            (np.tile(need, self.vectors) + start,),
+            (np.tile(release, self.vectors) + start,),
+            (np.tile(produce, self.vectors),),
+        )
+        if self.groups == 1:
+            return StageTiming((unit,), (), self.name, self.name, self.capacity, self.latency)
+        writer = pass_through(f"{self.name}.buffer", self.beats_in)
+        edge = Edge(writer.name, self.name, 2 * self.beats, 1)
+        return StageTiming((writer, unit), (edge,), writer.name, self.name, self.capacity, self.latency)
+
+    def resources(self) -> StageResources:
+        """Products, weight and constant memories, vector buffer, queue, registers."""
+        product, vectors, firings = self.product, self.vectors, self.vectors * self.groups * self.beats
+        kind = {"xnor": "xnor-popcount", "masked_xnor": "ternary", "planes": "bit-plane", "multiply": "multiplier"}
+        width_in, width_out = len(self.i.payload), len(self.o.payload)
+        register = product.accumulator.register.width
+        memories = [
+            MemoryUse(self.rom.name, self.rom.width, len(self.rom.words), firings, 0),
+            *self.tail.memories(vectors),
+            MemoryUse(f"{self.name}_queue", width_out, self.capacity, self.beats_out, self.beats_out),
+        ]
+        if self.groups > 1:
+            buffer = MemoryUse(f"{self.name}_buffer", width_in, 2 * self.beats, firings, self.beats_in)
+            memories.append(buffer)
+        dot = register * (self.element.dot_latency + 1)
+        registers = width_in * 2 + self.rom.width * 2 + self.pe * dot + self.tail.register_bits
+        return StageResources(
+            macs=(
+                MacUse(
+                    kind[product.kind],  # type: ignore[arg-type]
+                    self.layer.weight_type.width,
+                    product.input_type.width,
+                    register,
+                    int(self.layer.weights.size) * vectors,
+                    self.simd,
+                ),
+            ),
+            memories=tuple(memories),
+            register_bits=registers,
+            compares_per_frame=0,
+            compare_width=0,
+        )
+
+
+TailFactory = Callable[[Accumulator, int], Tail]
+"""Makes the tail of a layer from its accumulator and the number of lanes."""
+
+
+def matrix_vector_unit(
+    name: str, layer: Linear, source: TensorSpec, make_tail: TailFactory, *, pe: int, simd: int
+) -> MatrixVectorUnit:
+    """The unit for one layer; `make_tail` gets the layer's accumulator and lanes."""
+    product = choose_product(layer, source.dtype)
+    return MatrixVectorUnit(name, layer, source, product, make_tail(product.accumulator, pe), pe=pe, simd=simd)

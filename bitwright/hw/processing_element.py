@@ -1,0 +1,149 @@
+"""The processing element of a matrix-vector unit: SIMD products a cycle, summed into one accumulator."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal, Value
+
+from bitwright.hw.adder_tree import adder_tree, adder_tree_latency
+from bitwright.hw.leaf import Emitter, Leaf
+from bitwright.hw.product import Product
+
+
+def scaled(value: Value, coefficient: int) -> Value:
+    """`value` times plus or minus a power of two: wires and a sign."""
+    shifted = value << (abs(coefficient).bit_length() - 1)
+    return -shifted if coefficient < 0 else shifted
+
+
+class ProcessingElement(Leaf):
+    """Adds one beat's products to the accumulator.
+
+    Inputs `x` and `w` are a beat's operands; `valid` and `first` belong to the beat `dot_latency` cycles older, as
+    does `centre`, the sum of that beat's inputs (bipolar weights on a multi-bit input only). `sum` is the accumulator,
+    one cycle after `valid`::
+
+        cycle                0        1             1 + tree
+        x, w                 beat
+        popcounts/products            registered
+        valid, first, centre                        this beat's
+        sum                                         one cycle later: (first ? 0 : sum) + dot
+    """
+
+    def __init__(self, product: Product, simd: int) -> None:
+        self.product = product
+        self.simd = simd
+        register = product.accumulator.register
+        self.name = "_".join(
+            str(part).replace("-", "m")
+            for part in (
+                "pe",
+                product.kind,
+                product.weight_bits if product.weight_type.kind == "integer" else product.weight_type.kind,
+                f"{product.input_type.width}{'s' if product.input_type.signed else 'u'}",
+                simd,
+                register.width,
+                "s" if register.signed else "u",
+            )
+        )
+        if product.kind == "multiply":
+            terms = simd
+        elif product.kind == "planes":
+            terms = len(product.weight_planes) * len(product.input_planes)
+        else:
+            terms = 1
+        self.dot_latency = 1 + adder_tree_latency(terms)
+        self.latency = self.dot_latency + 1
+
+    @property
+    def x_width(self) -> int:
+        """Bits of the input operand."""
+        return self.simd * self.product.input_type.width
+
+    @property
+    def w_width(self) -> int:
+        """Bits of the weight operand."""
+        return self.simd * self.product.weight_bits
+
+    def ports(self) -> tuple[dict[str, int], dict[str, int]]:
+        """Inputs x, w, valid, first (and centre); output sum."""
+        inputs = {"x": self.x_width, "w": self.w_width, "valid": 1, "first": 1}
+        if self.product.centred:
+            inputs["centre"] = centre_width(self.product, self.simd)
+        return inputs, {"sum": self.product.accumulator.register.width}
+
+    def logic(self, m: Module, inputs: dict[str, Signal], outputs: dict[str, Signal], emitter: Emitter) -> None:
+        """Describe the element."""
+        register = self.product.accumulator.register
+        dot = self._dot(m, inputs["x"], inputs["w"], emitter)
+        if self.product.centred:
+            dot = (dot << 1) - inputs["centre"].as_signed()
+        total = outputs["sum"]
+        held = total.as_signed() if register.signed else total
+        with m.If(inputs["valid"]):
+            m.d.sync += total.eq(Mux(inputs["first"], 0, held) + dot)
+
+    def _dot(self, m: Module, x: Signal, w: Signal, emitter: Emitter) -> Value:
+        product, simd = self.product, self.simd
+        if product.kind == "multiply":
+            return adder_tree(m, self._products(m, x, w))
+        if product.kind == "xnor":
+            count = emitter.popcount(m, "xnor", x, w)
+        elif product.kind == "masked_xnor":
+            agreeing = Signal(simd, name="agreeing")
+            m.d.comb += agreeing.eq(~(x ^ w[simd:]) & w[:simd])
+            count = emitter.popcount(m, "plain", agreeing)
+        else:
+            terms: list[Value] = []
+            for n, weight_coefficient in enumerate(product.weight_planes):
+                for k, input_coefficient in enumerate(product.input_planes):
+                    weight_plane, input_plane = (v[i * simd : (i + 1) * simd] for v, i in ((w, n), (x, k)))
+                    pair = Signal(simd.bit_length(), name=f"count_{n}_{k}", reset_less=True)
+                    m.d.sync += pair.eq(emitter.popcount(m, "and", input_plane, weight_plane))
+                    terms.append(scaled(pair, weight_coefficient * input_coefficient))
+            return adder_tree(m, terms)
+        held = Signal(len(count), name="dot", reset_less=True)
+        m.d.sync += held.eq(count)
+        return held
+
+    def _products(self, m: Module, x: Signal, w: Signal) -> list[Value]:
+        input_type, weight_type = self.product.input_type, self.product.weight_type
+        products: list[Value] = []
+        for lane in range(self.simd):
+            a: Value = x.word_select(lane, input_type.width)
+            b: Value = w.word_select(lane, weight_type.width)
+            value = (a.as_signed() if input_type.signed else a) * (b.as_signed() if weight_type.signed else b)
+            held = Signal(value.shape(), name=f"product_{lane}", reset_less=True)
+            m.d.sync += held.eq(value)
+            products.append(held)
+        return products
+
+
+def centre_width(product: Product, simd: int) -> int:
+    """Bits, in two's complement, of the sum of a beat's inputs."""
+    largest = max(abs(product.input_type.lo), abs(product.input_type.hi)) * simd
+    return largest.bit_length() + 1
+
+
+class InputSum(Leaf):
+    """The sum of a beat's inputs from their bit planes, in step with the processing elements' dot products."""
+
+    def __init__(self, product: Product, simd: int) -> None:
+        self.product = product
+        self.simd = simd
+        kind = "s" if product.input_type.signed else "u"
+        self.name = f"input_sum_{product.input_type.width}{kind}_{simd}"
+        self.latency = 1 + adder_tree_latency(len(product.input_planes))
+
+    def ports(self) -> tuple[dict[str, int], dict[str, int]]:
+        """Input x (planes), output sum in two's complement."""
+        return {"x": self.simd * len(self.product.input_planes)}, {"sum": centre_width(self.product, self.simd)}
+
+    def logic(self, m: Module, inputs: dict[str, Signal], outputs: dict[str, Signal], emitter: Emitter) -> None:
+        """Describe the sum."""
+        terms: list[Value] = []
+        for k, coefficient in enumerate(self.product.input_planes):
+            plane = inputs["x"][k * self.simd : (k + 1) * self.simd]
+            held = Signal(self.simd.bit_length(), name=f"count_{k}", reset_less=True)
+            m.d.sync += held.eq(emitter.popcount(m, "plain", plane))
+            terms.append(scaled(held, coefficient))
+        m.d.comb += outputs["sum"].eq(adder_tree(m, terms))

@@ -1,0 +1,88 @@
+"""Requant in hardware: multiplier, adder, shift, clip, a register after each."""
+
+from __future__ import annotations
+
+import numpy as np
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+
+from bitwright.graph import IntType, Requant, TensorSpec
+from bitwright.hw.accumulator import Accumulator
+from bitwright.hw.leaf import Emitter, Leaf
+from bitwright.hw.resources import MemoryUse
+from bitwright.hw.tail import Tail, channel_rom, split_word
+
+
+class RequantLane(Leaf):
+    """One lane: `clip((value * multiplier + offset) >> shift)`::
+
+        cycle       0        1           2              3
+        value       x
+        product              x * m
+        total                            (x*m + b) >> s
+        result                                          clipped
+    """
+
+    latency = 3
+
+    def __init__(self, value: IntType, multiplier: IntType, offset: IntType, shift: int, output: IntType) -> None:
+        self.value, self.multiplier, self.offset = value, multiplier, offset
+        self.shift = shift
+        self.output = output
+        types = (f"{one.width}{'s' if one.signed else 'u'}" for one in (value, multiplier, offset))
+        fields = ("requant", *types, shift, output.lo, output.hi)
+        self.name = "_".join(str(field).replace("-", "m") for field in fields)
+
+    def ports(self) -> tuple[dict[str, int], dict[str, int]]:
+        """Inputs value, multiplier, offset; output result."""
+        inputs = {"value": self.value.width, "multiplier": self.multiplier.width, "offset": self.offset.width}
+        return inputs, {"result": self.output.width}
+
+    def logic(self, m: Module, inputs: dict[str, Signal], outputs: dict[str, Signal], emitter: Emitter) -> None:
+        """Describe the lane."""
+        types = {"value": self.value, "multiplier": self.multiplier, "offset": self.offset}
+        operands = {key: signal.as_signed() if types[key].signed else signal for key, signal in inputs.items()}
+        multiplied = operands["value"] * operands["multiplier"]
+        product = Signal(multiplied.shape(), reset_less=True)
+        offset = Signal(operands["offset"].shape(), reset_less=True)
+        shifted = (product + offset) >> self.shift
+        total = Signal(shifted.shape(), reset_less=True)
+        m.d.sync += [product.eq(multiplied), offset.eq(operands["offset"]), total.eq(shifted)]
+        low, high = self.output.lo, self.output.hi
+        m.d.sync += outputs["result"].eq(Mux(total < low, low, Mux(total > high, high, total)))
+
+
+class RequantTail(Tail):
+    """A multiplier a lane, constants of each channel from one memory."""
+
+    latency = RequantLane.latency
+
+    def __init__(self, name: str, op: Requant, accumulator: Accumulator, output: TensorSpec, lanes: int) -> None:
+        super().__init__(name, accumulator, output, lanes)
+        channels = accumulator.channels
+        multiplier = np.broadcast_to(op.multiplier.astype(np.int64), (channels,))
+        offset = np.broadcast_to(op.offset.astype(np.int64), (channels,)) + multiplier * accumulator.offset
+        factor = multiplier * accumulator.scale
+        self.factor_type = IntType(int(factor.min()), int(factor.max()))
+        self.offset_type = IntType(int(offset.min()), int(offset.max()))
+        self.lane = RequantLane(accumulator.register, self.factor_type, self.offset_type, op.shift, op.output_type)
+        self.rom = channel_rom(f"{name}_requant", [(factor, self.factor_type), (offset, self.offset_type)], lanes)
+
+    def logic(self, m: Module, emitter: Emitter, group: Value, data: list[Value]) -> Value:
+        """One lane block for each value."""
+        word = emitter.rom(m, self.rom, group, Const(1))
+        widths = [self.factor_type.width, self.offset_type.width]
+        results = []
+        for value, (factor, offset) in zip(data, split_word(word, widths, self.lanes), strict=True):
+            lane = emitter.instance(m, self.lane, value=value.as_unsigned(), multiplier=factor, offset=offset)
+            results.append(lane["result"])
+        return Cat(*results)
+
+    def memories(self, vectors: int) -> tuple[MemoryUse, ...]:
+        """One word for each group of channels."""
+        return (MemoryUse(self.rom.name, self.rom.width, len(self.rom.words), vectors * self.groups, 0),)
+
+    @property
+    def register_bits(self) -> int:
+        """Product, offset, total and result of each lane."""
+        product = self.accumulator.register.width + self.factor_type.width
+        return self.lanes * (2 * product + self.offset_type.width + self.output_width)

@@ -1,0 +1,73 @@
+"""A stage: one component with a stream on each side, and what the rest of the package asks of it."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from bitwright.graph import TensorSpec
+from bitwright.hw.resources import StageResources
+from bitwright.hw.timing import Actor, Edge
+
+
+@dataclass(frozen=True, eq=False)
+class StageTiming:
+    """Actors and inner edges of one stage, the actor its input stream enters, and its output queue.
+
+    A beat produced by actor `exit` in cycle s is offered to the next stage from cycle s + `latency`; the output queue
+    has `capacity` slots.
+    """
+
+    actors: tuple[Actor, ...]
+    edges: tuple[Edge, ...]
+    entry: str
+    exit: str
+    capacity: int
+    latency: int
+
+
+class Stage(wiring.Component):
+    """Base of all stages. `i` and `o` are streams of bits: a beat of `lanes_in` or `lanes_out` elements each.
+
+    After reset, a beat moves over a stream in each cycle in which valid and ready are both high; once valid is high it
+    stays, with the payload, until ready. Ready and valid come from registers alone.
+    """
+
+    def __init__(
+        self, name: str, source: TensorSpec, lanes_in: int, result: TensorSpec, lanes_out: int, branches: int = 1
+    ) -> None:
+        self.name = name
+        self.source = source
+        self.result = result
+        self.lanes_in = lanes_in
+        self.lanes_out = lanes_out
+        self.branches = branches
+        output = Out(stream.Signature(lanes_out * result.dtype.width))
+        copies = {f"o{branch}": output for branch in range(1, branches)}
+        super().__init__({"i": In(stream.Signature(lanes_in * source.dtype.width)), "o": output, **copies})
+
+    def outlets(self) -> list[Any]:
+        """The output streams: `o`, and `o1`, `o2` ... where the stage gives each beat to several consumers."""
+        return [self.o, *(getattr(self, f"o{branch}") for branch in range(1, self.branches))]
+
+    @property
+    def beats_in(self) -> int:
+        """Input beats of one frame."""
+        return self.source.size // self.lanes_in
+
+    @property
+    def beats_out(self) -> int:
+        """Output beats of one frame."""
+        return self.result.size // self.lanes_out
+
+    @abstractmethod
+    def timing(self) -> StageTiming:
+        """The stage as a timed dataflow graph, exact to the cycle."""
+
+    @abstractmethod
+    def resources(self) -> StageResources:
+        """What it is made of and does in a frame."""
