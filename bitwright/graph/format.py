@@ -12,7 +12,6 @@ import io
 import json
 import os
 import re
-import secrets
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bitwright.errors import InputError, NetworkFormatError, OutputError
+from bitwright.errors import InputError, NetworkFormatError
 from bitwright.graph.header import network_from_header, network_to_header
 from bitwright.graph.network import Network
+from bitwright.graph.writing import write_whole
 
 FORMAT = "bitwright network"
 VERSION = 1
@@ -68,20 +68,7 @@ def _npy(values: NDArray[Any]) -> bytes:
 
 def save_network(network: Network, path: str | os.PathLike[str]) -> Path:
     """Write the network file and return its path; the file appears whole or not at all. Raises OutputError."""
-    target = Path(path)
-    data = network_bytes(network)
-    scratch = target.parent / f".bitwright-{secrets.token_hex(8)}.tmp"
-    try:
-        try:
-            scratch.write_bytes(data)
-            scratch.replace(target)
-        finally:
-            scratch.unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"cannot write network file '{target}' ({error.strerror or error}); choose a writable place"
-        ) from error
-    return target
+    return write_whole(path, network_bytes(network), "network file")
 
 
 def load_network(path: str | os.PathLike[str]) -> Network:

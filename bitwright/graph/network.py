@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitwright.errors import InputError
+from bitwright.graph.drawing import draw_network
 from bitwright.graph.executor import Executor
 from bitwright.graph.operation import Operation, check_name
 from bitwright.graph.scaling import InputQuantizer, OutputScale
+from bitwright.graph.table import network_table
 from bitwright.graph.types import IntArray, TensorSpec
 
 Outputs = IntArray | tuple[IntArray, ...]
@@ -212,6 +214,16 @@ class Network:
         from bitwright.graph.format import save_network
 
         return save_network(self, path)
+
+    def draw(self, path: str | os.PathLike[str]) -> Path:
+        """Write an SVG picture of the graph. Raises OutputError when the place cannot be written."""
+        return draw_network(self, path)
+
+    def __str__(self) -> str:
+        return network_table(self)
+
+    def __repr__(self) -> str:
+        return f"<Network '{self.name}': {len(self.operations)} operations, {self.weight_bits} weight bits>"
 
     @staticmethod
     def load(path: str | os.PathLike[str]) -> Network:
