@@ -10,7 +10,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,8 @@ _CONTROL = np.dtype(
     ]
 )
 
+_TAP_STATE = np.dtype([(name, np.uint64) for name in ("valid", "ready", "done")])
+
 
 @dataclass(frozen=True)
 class Simulator:
@@ -54,7 +56,7 @@ class Simulator:
     taps: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Drive:
     """What one run feeds and expects.
 
@@ -72,23 +74,24 @@ class Drive:
     quiet_cycles: int = 100_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BulkResult:
     """What came out: for each output its beats (uint8, one row a beat) and the cycle each was accepted in.
 
-    `status` is DONE, OUT_OF_CYCLES or QUIET. `taps` holds the recorded inner streams in the same form;
-    `tap_state` bit 0 is the valid, bit 1 the ready of each inner stream in the last cycle. `seconds` is wall time.
+    `status` is DONE, OUT_OF_CYCLES or QUIET. `taps` holds the recorded inner streams in the same form, and
+    `tap_valid`, `tap_ready` what they did in the last cycle. `seconds` is wall time, with the start of the program.
     """
 
     status: int
     cycles: int
+    received: int
     seconds: float
     input_cycles: NDArray[np.int64]
     outputs: tuple[NDArray[np.uint8], ...]
     output_cycles: tuple[NDArray[np.int64], ...]
     taps: tuple[NDArray[np.uint8], ...] = ()
-    tap_cycles: tuple[NDArray[np.int64], ...] = ()
-    tap_state: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, dtype=np.uint8))
+    tap_valid: tuple[bool, ...] = ()
+    tap_ready: tuple[bool, ...] = ()
 
 
 def build_verilator(
@@ -117,7 +120,7 @@ def build_verilator(
         files = verilator.verilate(folder, sources.top, sorted(sources.sources), translate)
         (folder / "model.h").write_text(model)
         (folder / HARNESS.name).write_text(HARNESS.read_text())
-        verilator.compile_model(folder, [*files, folder / HARNESS.name], OPTIMIZE, trace, PROGRAM)
+        verilator.compile_model(folder, files, HARNESS.name, OPTIMIZE, trace, PROGRAM)
         for scrap in folder.glob("*.o"):
             scrap.unlink()
 
@@ -153,7 +156,7 @@ class _Files:
         for i, (beats, size) in enumerate(zip(drive.taps, simulator.taps, strict=True)):
             self._room(f"tap{i}.beats", beats * size)
             self._room(f"tap{i}.cycles", beats * 8)
-        self._room("taps.state", len(simulator.taps))
+        self._room("taps.state", len(simulator.taps) * _TAP_STATE.itemsize)
         self.control: Any = np.memmap(folder / "control", _CONTROL, "w+", shape=(1,))
         self.control["input_beats"] = len(drive.beats)
         self.control["max_cycles"] = UNLIMITED if drive.max_cycles is None else drive.max_cycles
@@ -213,14 +216,16 @@ def run(
         seconds = time.perf_counter() - started
         if finished.status or not files.status("status"):
             raise SimulationError(f"the simulator broke down: {first_error(finished)}")
+        taps = np.fromfile(Path(scratch) / "taps.state", dtype=_TAP_STATE)
         return BulkResult(
             status=files.status("status"),
             cycles=files.status("cycles"),
+            received=files.status("outputs_done"),
             seconds=seconds,
             input_cycles=files.cycles("input")[: files.status("input_done")],
             outputs=tuple(files.beats(f"output{i}", size) for i, size in enumerate(interface.output_bytes)),
             output_cycles=tuple(files.cycles(f"output{i}") for i in range(len(interface.output_bytes))),
-            taps=tuple(files.beats(f"tap{i}", size) for i, size in enumerate(simulator.taps)),
-            tap_cycles=tuple(files.cycles(f"tap{i}") for i in range(len(simulator.taps))),
-            tap_state=np.fromfile(Path(scratch) / "taps.state", dtype=np.uint8),
+            taps=tuple(files.beats(f"tap{i}", simulator.taps[i])[: tap["done"]] for i, tap in enumerate(taps)),
+            tap_valid=tuple(bool(tap["valid"]) for tap in taps),
+            tap_ready=tuple(bool(tap["ready"]) for tap in taps),
         )

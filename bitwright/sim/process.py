@@ -104,7 +104,7 @@ def run_program(
                     tick()
                 if time.monotonic() > deadline:
                     raise SimulationError(
-                        f"{what} was stopped after its limit of {limit:g} s; raise the limit or look for an endless loop"
+                        f"{what} was stopped at its limit of {limit:g} s; raise the limit or look for an endless loop"
                     ) from None
     finally:
         if process.returncode is None:

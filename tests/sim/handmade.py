@@ -47,7 +47,7 @@ module top (
     else $readmemh("weights.hex", weights);
   end
 `endif
-  integer i;
+  integer i, j;
   reg [15:0] position, totalled;
   reg [@LANES@*16-1:0] products;
   wire scale__valid, scale__ready, scale__room, total__room;
@@ -62,7 +62,7 @@ module top (
   reg [31:0] sum, next;
   always @* begin
     next = totalled == 0 ? 0 : sum;
-    for (i = 0; i < @LANES@; i = i + 1) next = next + {16'b0, scale__payload[16*i +: 16]};
+    for (j = 0; j < @LANES@; j = j + 1) next = next + {16'b0, scale__payload[16*j +: 16]};
   end
   wire last = totalled == @BEATS@ - 1;
   assign scale__ready = @READY@;
@@ -83,7 +83,9 @@ endmodule
 class Handmade:
     """The design with `lanes` elements a beat and `beats` beats a frame, its weights and its definition."""
 
-    def __init__(self, lanes: int = 4, beats: int = 5, seed: int = 0, ready: str = "total__room", extra: str = "") -> None:
+    def __init__(
+        self, lanes: int = 4, beats: int = 5, seed: int = 0, ready: str = "total__room", extra: str = ""
+    ) -> None:
         self.weights = np.random.default_rng(seed).integers(0, 256, lanes * beats)
         self.input = PortSpec("s_axis", TensorSpec((lanes * beats,), IntType.unsigned(8)), lanes)
         self.output = PortSpec("m_axis", TensorSpec((), IntType.unsigned(32)), 1)
@@ -91,7 +93,8 @@ class Handmade:
         for name, value in {"IN": 8 * lanes, "LANES": lanes, "BEATS": beats, "READY": ready, "EXTRA": extra}.items():
             text = text.replace(f"@{name}@", str(value))
         words = ("".join(f"{w:02x}" for w in row[::-1]) for row in self.weights.reshape(beats, lanes))
-        self.sources = VerilogSources("top", {"top.sv": text, "fifo.sv": _FIFO}, {"weights.hex": "\n".join(words) + "\n"})
+        memories = {"weights.hex": "\n".join(words) + "\n"}
+        self.sources = VerilogSources("top", {"top.sv": text, "fifo.sv": _FIFO}, memories)
 
     def run(self, x: np.ndarray) -> np.ndarray:
         """What the design computes."""

@@ -38,6 +38,11 @@ struct Control {
     uint64_t status, cycles, input_done, outputs_done;
 };
 
+// An inner stream in the last cycle: its signals, and how many beats have been recorded.
+struct TapState {
+    uint64_t valid, ready, done;
+};
+
 [[noreturn]] void fail(const std::string& what) {
     std::fprintf(stderr, "%s\n", what.c_str());
     std::exit(3);
@@ -98,9 +103,10 @@ void run(const std::string& folder, Control& control, Model& model, std::index_s
     Sink sinks[] = {Sink(folder + "output" + std::to_string(I))...};
     Record* taps[Model::TAPS + 1] = {};
     for (int t = 0; t < Model::TAPS; ++t) taps[t] = new Record(folder + "tap" + std::to_string(t));
-    uint8_t* tap_state = Model::TAPS ? map<uint8_t>(folder + "taps.state") : nullptr;
+    TapState* tap_states = Model::TAPS ? map<TapState>(folder + "taps.state") : nullptr;
 
-    uint64_t missing = (sinks[I].expected + ...);
+    const uint64_t input_beats = control.input_beats;
+    uint64_t missing = input_beats + (sinks[I].expected + ...);
     for (int i = 0; i < RESET_CYCLES; ++i) {
         model.reset(true);
         model.input_valid(false);
@@ -109,7 +115,6 @@ void run(const std::string& folder, Control& control, Model& model, std::index_s
     }
     model.reset(false);
 
-    const uint64_t input_beats = control.input_beats;
     uint64_t sent = 0, cycle = 0, last_move = 0, wait = gaps && input_beats ? gaps[0] : 0, slice_end = SLICE;
     bool offered = false;
     control.status = RUNNING;
@@ -127,6 +132,7 @@ void run(const std::string& folder, Control& control, Model& model, std::index_s
         if (offered && model.input_ready()) {
             offered = false;
             input_cycles[sent++] = cycle;
+            --missing;
             if (gaps && sent < input_beats) wait = gaps[sent];
             last_move = cycle;
         }
@@ -145,12 +151,12 @@ void run(const std::string& folder, Control& control, Model& model, std::index_s
             model.settle();
             for (int t = 0; t < Model::TAPS; ++t) {
                 const bool valid = model.tap_valid(t), ready = model.tap_ready(t);
-                tap_state[t] = static_cast<uint8_t>(valid | ready << 1);
                 Record& tap = *taps[t];
                 if (valid && ready && tap.done < tap.expected) {
                     model.tap(t, tap.beats + tap.done * Model::TAP_BYTES[t]);
                     tap.cycles[tap.done++] = cycle;
                 }
+                tap_states[t] = {valid, ready, tap.done};
             }
         }
         model.step();
