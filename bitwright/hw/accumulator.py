@@ -37,7 +37,8 @@ class Accumulator:
         offset = self.offset[:, None]
         lowest, highest = self.register.lo * self.scale + offset, self.register.hi * self.scale + offset
         distance = np.clip(values.astype(np.int64), lowest, highest + 1) - offset
-        return np.clip(-(-distance // self.scale), self.register.lo, self.register.hi + 1)
+        reached: NDArray[np.int64] = np.clip(-(-distance // self.scale), self.register.lo, self.register.hi + 1)
+        return reached
 
 
 def element_accumulator(spec: TensorSpec) -> Accumulator:

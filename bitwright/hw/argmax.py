@@ -49,9 +49,7 @@ class ArgMaxStage(PipelineStage):
             m.d.sync += [best.eq(value), best_index.eq(index)]
         return best_index
 
-    def _meet(
-        self, m: Module, turn: int, pair: int, entrants: list[tuple[Value, Value]]
-    ) -> tuple[Value, Value]:
+    def _meet(self, m: Module, turn: int, pair: int, entrants: list[tuple[Value, Value]]) -> tuple[Value, Value]:
         left_value, left_lane = entrants[2 * pair]
         value = Signal(left_value.shape(), name=f"value_{turn}_{pair}", reset_less=True)
         lane = Signal(len(left_lane), name=f"lane_{turn}_{pair}", reset_less=True)

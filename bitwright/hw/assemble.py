@@ -26,6 +26,7 @@ from bitwright.hw.duplicate import duplicate_stage
 from bitwright.hw.elementwise import ElementwiseStage
 from bitwright.hw.folding import Folding, LayerFolding, sequential
 from bitwright.hw.fork import Fork
+from bitwright.hw.fusion import staged, stream_names
 from bitwright.hw.linear import matrix_vector_unit
 from bitwright.hw.permute import permute_stage
 from bitwright.hw.ports import PortSpec
@@ -49,9 +50,7 @@ def assemble(network: Network, folding: Folding | None = None) -> Accelerator:
     return _Assembly(network, chosen).accelerator()
 
 
-def make_tail(
-    op: Operation | None, name: str, output: TensorSpec, accumulator: Accumulator, lanes: int
-) -> Tail:
+def make_tail(op: Operation | None, name: str, output: TensorSpec, accumulator: Accumulator, lanes: int) -> Tail:
     """The tail for the operation that follows an accumulator: none, Threshold or Requant."""
     if op is None:
         return OutputTail(name, accumulator, output, lanes)
@@ -71,27 +70,22 @@ class _Assembly:
         self.placed: list[PlacedStage] = []
         self.links: list[Link] = []
         self.names: set[str] = set()
-        self.alias: dict[str, str] = {}
+        self.root = stream_names(network)
         # Where each tensor's next reader finds it: open streams (stage, branch) and their lanes.
         self.open: dict[str, list[tuple[Stage | None, int]]] = {}
         self.lanes: dict[str, int] = {}
         self.input_lanes: int | None = None
-        self.absorbed: set[str] = set()
 
     def accelerator(self) -> Accelerator:
         network = self.network
-        for op in network.operations:
-            if isinstance(op, Flatten):
-                self.alias[op.output] = self.root(op.inputs[0])
-        for op in network.operations:
-            if not isinstance(op, Flatten) and op.name not in self.absorbed:
-                self.place(op)
+        for op, last in staged(network):
+            self.place(op, last)
         if not self.placed:
             raise InputError(f"network '{network.name}' has no operation that needs hardware")
         many = len(network.outputs) > 1
         outputs = []
         for index, tensor in enumerate(network.outputs):
-            root = self.root(tensor)
+            root = self.root[tensor]
             if root == network.input_name:
                 raise InputError(f"network '{network.name}': its output '{tensor}' is its input; leave it out")
             source, branch = self.take(root)
@@ -110,13 +104,9 @@ class _Assembly:
             tuple(self.links),
         )
 
-    def root(self, tensor: str) -> str:
-        """The tensor itself, seen through Flatten, which moves nothing in a stream."""
-        return self.alias.get(tensor, tensor)
-
     def readers(self, tensor: str) -> int:
         """Stages and output ports that read a tensor."""
-        same = [name for name in self.network.specs if self.root(name) == tensor]
+        same = [name for name in self.network.specs if self.root[name] == tensor]
         stages = sum(not isinstance(op, Flatten) for name in same for op in self.network.consumers(name))
         return stages + sum(self.network.outputs.count(name) for name in same)
 
@@ -151,7 +141,7 @@ class _Assembly:
 
     def feed(self, tensor: str, lanes: int) -> tuple[Stage | None, int]:
         """A stream of the tensor with that many lanes, through width converters where needed."""
-        root = self.root(tensor)
+        root = self.root[tensor]
         if root == self.network.input_name and self.input_lanes is None:
             self.input_lanes = lanes
             self.publish(root, None, lanes)
@@ -166,18 +156,18 @@ class _Assembly:
         if op.name in self.folding:
             return self.folding[op.name]
         channels = (self.network.spec(op.inputs[0]).shape[-1:] or (1,))[0]
-        lanes = self.lanes.get(self.root(op.inputs[0]), 1)
+        lanes = self.lanes.get(self.root[op.inputs[0]], 1)
         fitting = lanes if channels % lanes == 0 else 1
         results = (self.network.spec(op.output).shape[-1:] or (1,))[0]
         return LayerFolding(fitting if results % fitting == 0 else 1, fitting)
 
-    def place(self, op: Operation) -> None:
-        """Place the stage of one operation."""
+    def place(self, op: Operation, last: Operation) -> None:
+        """Place the stage of one operation, or of a Linear and what follows it."""
         network, tensor = self.network, op.inputs[0]
         source, result = network.spec(tensor), network.spec(op.output)
         name = self.unique(op.name)
         if isinstance(op, Linear):
-            self.place_linear(op, name, source)
+            self.place_linear(op, last, name, source)
             return
         lanes = self.wanted(op)
         stage: Stage
@@ -199,20 +189,14 @@ class _Assembly:
         self.add(stage, (op.name,), op.output, self.feed(tensor, stage.lanes_in))
         self.publish(op.output, stage, stage.lanes_out)
 
-    def place_linear(self, op: Linear, name: str, source: TensorSpec) -> None:
-        """Place a matrix-vector unit, with the Threshold or Requant that alone reads its output."""
-        network = self.network
+    def place_linear(self, op: Linear, last: Operation, name: str, source: TensorSpec) -> None:
+        """Place a matrix-vector unit."""
         if op.name not in self.folding:
             raise FoldingError(f"layer '{op.name}' has no PE and SIMD in the folding; add them")
         lanes = self.folding[op.name]
-        follower: Operation | None = None
-        readers = network.consumers(op.output)
-        if len(readers) == 1 and op.output not in network.outputs and isinstance(readers[0], Threshold | Requant):
-            follower = readers[0]
-        last = follower or op
-        tail = partial(make_tail, follower, name, network.spec(last.output))
+        after = None if last is op else last
+        tail = partial(make_tail, after, name, self.network.spec(last.output))
         stage = matrix_vector_unit(name, op, source, tail, pe=lanes.pe, simd=lanes.simd)
-        operations = (op.name,) if follower is None else (op.name, follower.name)
-        self.absorbed |= set(operations)
+        operations = (op.name,) if after is None else (op.name, after.name)
         self.add(stage, operations, last.output, self.feed(op.inputs[0], lanes.simd))
         self.publish(last.output, stage, lanes.pe)

@@ -107,7 +107,7 @@ class LeafTop(Elaboratable):
     def elaborate(self, platform: object) -> Module:
         """Describe the module: one clock, no reset."""
         m = Module()
-        m.domains.sync = ClockDomain(reset_less=True)
-        m.d.comb += ClockSignal().eq(self.clk)
+        m.domains.sync = domain = ClockDomain("sync", reset_less=True)
+        domain.clk = self.clk
         self.leaf.logic(m, self.inputs, self.outputs, self.emitter)
         return m

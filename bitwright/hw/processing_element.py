@@ -8,11 +8,26 @@ from bitwright.hw.adder_tree import adder_tree, adder_tree_latency
 from bitwright.hw.leaf import Emitter, Leaf
 from bitwright.hw.product import Product
 
+MAX_POPCOUNT = 128
+"""Bits counted in one cycle; longer vectors are counted in pieces whose counts are added in the next cycles."""
+
 
 def scaled(value: Value, coefficient: int) -> Value:
     """`value` times plus or minus a power of two: wires and a sign."""
     shifted = value << (abs(coefficient).bit_length() - 1)
     return -shifted if coefficient < 0 else shifted
+
+
+def chunks(simd: int) -> list[tuple[int, int]]:
+    """Start and end of the pieces whose popcounts fit one clock cycle."""
+    return [(start, min(simd, start + MAX_POPCOUNT)) for start in range(0, simd, MAX_POPCOUNT)]
+
+
+def registered(m: Module, count: Signal) -> Signal:
+    """`count` one cycle later."""
+    held = Signal(len(count), name="count_registered", reset_less=True)
+    m.d.sync += held.eq(count)
+    return held
 
 
 class ProcessingElement(Leaf):
@@ -48,9 +63,9 @@ class ProcessingElement(Leaf):
         if product.kind == "multiply":
             terms = simd
         elif product.kind == "planes":
-            terms = len(product.weight_planes) * len(product.input_planes)
+            terms = len(product.weight_planes) * len(product.input_planes) * len(chunks(simd))
         else:
-            terms = 1
+            terms = len(chunks(simd))
         self.dot_latency = 1 + adder_tree_latency(terms)
         self.latency = self.dot_latency + 1
 
@@ -86,24 +101,26 @@ class ProcessingElement(Leaf):
         product, simd = self.product, self.simd
         if product.kind == "multiply":
             return adder_tree(m, self._products(m, x, w))
-        if product.kind == "xnor":
-            count = emitter.popcount(m, "xnor", x, w)
-        elif product.kind == "masked_xnor":
-            agreeing = Signal(simd, name="agreeing")
-            m.d.comb += agreeing.eq(~(x ^ w[simd:]) & w[:simd])
-            count = emitter.popcount(m, "plain", agreeing)
-        else:
-            terms: list[Value] = []
-            for n, weight_coefficient in enumerate(product.weight_planes):
-                for k, input_coefficient in enumerate(product.input_planes):
-                    weight_plane, input_plane = (v[i * simd : (i + 1) * simd] for v, i in ((w, n), (x, k)))
-                    pair = Signal(simd.bit_length(), name=f"count_{n}_{k}", reset_less=True)
-                    m.d.sync += pair.eq(emitter.popcount(m, "and", input_plane, weight_plane))
-                    terms.append(scaled(pair, weight_coefficient * input_coefficient))
-            return adder_tree(m, terms)
-        held = Signal(len(count), name="dot", reset_less=True)
-        m.d.sync += held.eq(count)
-        return held
+        terms: list[Value] = []
+        for start, end in chunks(simd):
+            if product.kind == "xnor":
+                terms.append(registered(m, emitter.popcount(m, "xnor", x[start:end], w[start:end])))
+            elif product.kind == "masked_xnor":
+                agreeing = Signal(end - start, name=f"agreeing_{start}")
+                m.d.comb += agreeing.eq(~(x[start:end] ^ w[simd + start : simd + end]) & w[start:end])
+                terms.append(registered(m, emitter.popcount(m, "plain", agreeing)))
+            else:
+                terms += self._plane_pairs(m, x, w, emitter, start, end)
+        return adder_tree(m, terms)
+
+    def _plane_pairs(self, m: Module, x: Signal, w: Signal, emitter: Emitter, start: int, end: int) -> list[Value]:
+        terms = []
+        for n, weight_coefficient in enumerate(self.product.weight_planes):
+            for k, input_coefficient in enumerate(self.product.input_planes):
+                input_plane, weight_plane = x[k * self.simd :][start:end], w[n * self.simd :][start:end]
+                count = registered(m, emitter.popcount(m, "and", input_plane, weight_plane))
+                terms.append(scaled(count, weight_coefficient * input_coefficient))
+        return terms
 
     def _products(self, m: Module, x: Signal, w: Signal) -> list[Value]:
         input_type, weight_type = self.product.input_type, self.product.weight_type
@@ -132,7 +149,7 @@ class InputSum(Leaf):
         self.simd = simd
         kind = "s" if product.input_type.signed else "u"
         self.name = f"input_sum_{product.input_type.width}{kind}_{simd}"
-        self.latency = 1 + adder_tree_latency(len(product.input_planes))
+        self.latency = 1 + adder_tree_latency(len(product.input_planes) * len(chunks(simd)))
 
     def ports(self) -> tuple[dict[str, int], dict[str, int]]:
         """Input x (planes), output sum in two's complement."""
@@ -141,9 +158,8 @@ class InputSum(Leaf):
     def logic(self, m: Module, inputs: dict[str, Signal], outputs: dict[str, Signal], emitter: Emitter) -> None:
         """Describe the sum."""
         terms: list[Value] = []
-        for k, coefficient in enumerate(self.product.input_planes):
-            plane = inputs["x"][k * self.simd : (k + 1) * self.simd]
-            held = Signal(self.simd.bit_length(), name=f"count_{k}", reset_less=True)
-            m.d.sync += held.eq(emitter.popcount(m, "plain", plane))
-            terms.append(scaled(held, coefficient))
+        for start, end in chunks(self.simd):
+            for k, coefficient in enumerate(self.product.input_planes):
+                plane = inputs["x"][k * self.simd :][start:end]
+                terms.append(scaled(registered(m, emitter.popcount(m, "plain", plane)), coefficient))
         m.d.comb += outputs["sum"].eq(adder_tree(m, terms))

@@ -46,7 +46,7 @@ class Product:
 
     def weight_codes(self, weights: NDArray[Any]) -> NDArray[np.uint8]:
         """Weights (..., n) as planes of bits (..., weight_bits, n)."""
-        planes = []
+        planes: list[NDArray[Any]]
         if self.weight_type == BIPOLAR:
             planes = [weights > 0]
         elif self.kind == "masked_xnor":

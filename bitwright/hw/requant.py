@@ -15,11 +15,11 @@ from bitwright.hw.tail import Tail, channel_rom, split_word
 class RequantLane(Leaf):
     """One lane: `clip((value * multiplier + offset) >> shift)`::
 
-        cycle       0        1           2              3
-        value       x
-        product              x * m
-        total                            (x*m + b) >> s
-        result                                          clipped
+    cycle       0        1           2              3
+    value       x
+    product              x * m
+    total                            (x*m + b) >> s
+    result                                          clipped
     """
 
     latency = 3

@@ -87,7 +87,7 @@ class SearchThreshold(_ThresholdTail):
     def __init__(self, name: str, op: Threshold, accumulator: Accumulator, output: TensorSpec, lanes: int) -> None:
         super().__init__(name, op, accumulator, output, lanes)
         channels, steps = self.thresholds.shape
-        self.levels = steps.bit_length()
+        self.levels = int(steps).bit_length()
         self.latency = 2 * self.levels
         rows = np.full((channels, (1 << self.levels) - 1), self.threshold_type.hi, dtype=np.int64)
         rows[:, :steps] = self.thresholds
