@@ -11,7 +11,12 @@ import typer
 
 from bitwright.cli.answer import answer, only_answers_on_stdout
 from bitwright.cli.bench import bench
+from bitwright.cli.compile import compile
 from bitwright.cli.doctor import doctor
+from bitwright.cli.energy import energy
+from bitwright.cli.simulate import simulate
+from bitwright.cli.synth import synth
+from bitwright.cli.verify import verify
 from bitwright.errors import BitwrightError
 
 INTERRUPTED = 130
@@ -24,7 +29,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="rich",
 )
-for command in (doctor, bench):
+for command in (doctor, compile, simulate, verify, energy, synth, bench):
     app.command()(command)
 
 

@@ -1,0 +1,54 @@
+"""`bitwright compile`: a network becomes a folder of Verilog."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from bitwright.cli.answer import JsonFlag, answer, say
+from bitwright.cli.options import (
+    ClockMhz,
+    DataFolder,
+    FoldingFile,
+    NetworkArgument,
+    OutFolder,
+    TargetCycles,
+    TargetFps,
+)
+from bitwright.cli.target import Target
+
+Fabric = Annotated[
+    str, typer.Option("--fabric", help="How popcounts are laid out: generic, lut6, lut4_ecp5 or lut4_ice40.")
+]
+
+
+def compile(
+    network: NetworkArgument,
+    output: OutFolder,
+    target_cycles: TargetCycles = None,
+    target_fps: TargetFps = None,
+    clock_mhz: ClockMhz = 100.0,
+    folding: FoldingFile = None,
+    fabric: Fabric = "generic",
+    mnist: DataFolder = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Write Verilog, memories, a manifest and a stand-alone testbench into a folder."""
+    from bitwright.cli.subject import read_subject
+    from bitwright.delivery import MANIFEST
+
+    subject = read_subject(network, mnist)
+    say(f"{subject.name}: building")
+    design = Target(target_cycles, target_fps, clock_mhz, folding).build(subject.network)
+    folder = design.write(output, fabric)
+    document = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    cycles = document["cycles"]
+    lines = [
+        f"{folder}: top module {document['top']}, {len(document['files'])} files",
+        f"latency {cycles['latency']} cycles, interval {cycles['interval']} cycles, "
+        f"{clock_mhz * 1e6 / cycles['interval']:,.0f} frames/s at {clock_mhz:g} MHz",
+        *(f"  {name}: PE {one['pe']}, SIMD {one['simd']}" for name, one in document["folding"].items()),
+    ]
+    answer({"folder": str(folder), **document}, "\n".join(lines), as_json)

@@ -1,0 +1,103 @@
+"""What a command works on: a network, with the PyTorch module and the data it came from where they are known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitwright.errors import InputError
+from bitwright.graph import Network
+from bitwright.graph.types import IntArray
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from bitwright.models import Dataset
+
+DATA_BY_PIXELS = {64: "digits", 784: "mnist"}
+"""The data set whose images have as many pixels as a network has inputs."""
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A network by its name; `module` when it came from a checkpoint; `mnist` is a folder of IDX files."""
+
+    name: str
+    network: Network
+    module: nn.Module | None
+    mnist: Path | None
+
+    def data(self) -> Dataset:
+        """The test data that fits the network's input. Raises InputError when none does."""
+        from bitwright.models import load_data
+
+        name = DATA_BY_PIXELS.get(self.network.input_spec.size)
+        if name is None:
+            raise InputError(
+                f"{self.name} takes {self.network.input_spec}, for which there is no data set; give frames by --input"
+            )
+        return load_data(name, self.mnist if name == "mnist" else None)
+
+    def real_frames(self, count: int | None) -> tuple[NDArray[Any], NDArray[Any], str]:
+        """The first `count` test images as the module takes them, their labels, and where they come from."""
+        data = self.data()
+        if count is not None and not 1 <= count <= len(data.test_x):
+            raise InputError(f"--frames must be 1 to {len(data.test_x)}, not {count}")
+        return data.test_x[:count], data.test_y[:count], data.source
+
+    def frames(self, count: int | None, file: Path | None) -> tuple[IntArray, NDArray[Any] | None, str]:
+        """Integer frames from a .npy file, or the test images; labels where known, and where they come from."""
+        if file is None:
+            x, labels, source = self.real_frames(count)
+            shaped = x.reshape(len(x), *self.network.input_spec.shape)
+            return self.network.quantize(shaped), labels, source
+        try:
+            values = np.load(file, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise InputError(f"{file} is no .npy file of integers ({error}); write one by numpy.save") from error
+        self.network.input_spec.check(values, str(file))
+        return values[:count], None, str(file)
+
+    def accuracy(self, outputs: Any, labels: NDArray[Any]) -> float:
+        """The fraction of frames whose largest score, or first index, is the label."""
+        return float((classes(self.network, outputs) == labels).mean())
+
+
+def classes(network: Network, outputs: Any) -> NDArray[Any]:
+    """The class of each frame: the index that ArgMax or TopK gives, else the largest real score, lowest on ties."""
+    first = outputs[0] if isinstance(outputs, tuple) else outputs
+    maker = network.producer(network.outputs[0])
+    if maker is not None and maker.kind == "ArgMax":
+        return np.asarray(first)
+    if maker is not None and maker.kind == "TopK":
+        return np.asarray(first[:, 0])
+    scores = network.dequantize(outputs)
+    return np.asarray((scores[0] if isinstance(scores, tuple) else scores).argmax(axis=-1))
+
+
+def read_subject(given: str, mnist: Path | None = None) -> Subject:
+    """The network of a file, a checkpoint file, or a shipped checkpoint. Raises InputError and its like."""
+    path = Path(given)
+    if path.suffix == ".safetensors":
+        return _from_checkpoint(path, path.stem, mnist)
+    if path.exists() or path.suffix:
+        network = Network.load(path)
+        return Subject(network.name, network, None, mnist)
+    from bitwright.models import checkpoint_path
+
+    return _from_checkpoint(checkpoint_path(given), given, mnist)
+
+
+def _from_checkpoint(path: Path, name: str, mnist: Path | None) -> Subject:
+    import torch
+
+    from bitwright.models import load_checkpoint
+    from bitwright.quantize import lower
+
+    model = load_checkpoint(path).model
+    subject_data = torch.zeros(1, model.sizes[0])
+    return Subject(name, lower(model, subject_data), model, mnist)

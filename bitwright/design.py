@@ -1,0 +1,144 @@
+"""`Design`: a network as hardware, the object a user holds. Its methods call the folders that do the work."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bitwright.energy import EnergyReport, estimate
+from bitwright.errors import InputError
+from bitwright.graph import Network, TopK
+from bitwright.graph.types import IntArray
+from bitwright.hw import Accelerator, Folding, VerilogSources, assemble, fold
+from bitwright.hw.folding import LayerFolding
+from bitwright.sim import CycleReport, SimResult, Stalls, cycles, simulate, verify
+from bitwright.sim.simulate import SimulatorName
+from bitwright.synth import SynthReport, synthesize
+from bitwright.synth.flow import Pins
+
+if TYPE_CHECKING:
+    from torch import nn
+
+LEAST_TARGET_CYCLES = 64
+"""Cycles a frame below which `build` does not go by itself; FINN's TFC takes as many."""
+
+MACS_A_CYCLE = 1024
+"""Multiply-accumulates a cycle that `build` does not exceed by itself."""
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """A network assembled at one folding. Made by `build`."""
+
+    accelerator: Accelerator
+
+    @property
+    def network(self) -> Network:
+        """The integer network, the definition of what the hardware computes."""
+        return self.accelerator.network
+
+    @property
+    def folding(self) -> Folding:
+        """PE and SIMD of each layer."""
+        return self.accelerator.folding
+
+    @property
+    def name(self) -> str:
+        """The name of the top module."""
+        return self.accelerator.name
+
+    def verilog(self, fabric: str = "generic") -> VerilogSources:
+        """The SystemVerilog texts and memory images; the same network and folding give the same bytes."""
+        return self.accelerator.verilog(fabric)
+
+    def write(self, folder: str | Path, fabric: str = "generic") -> Path:
+        """Write Verilog, memories, the network, a manifest and a stand-alone testbench; returns the folder.
+
+        The folder appears whole or not at all; an earlier result is replaced. Raises OutputError when it cannot be
+        written or holds anything else.
+        """
+        from bitwright.delivery import deliver
+
+        return deliver(self.accelerator, Path(folder), fabric)
+
+    def cycles(self, frames: int = 10, stalls: Stalls | None = None) -> CycleReport:
+        """Latency, interval and the cycle of every beat, exact, without simulating logic."""
+        return cycles(self.accelerator, frames, stalls)
+
+    def simulate(
+        self,
+        x: IntArray,
+        stalls: Stalls | None = None,
+        simulator: SimulatorName = "verilator",
+        wave: str | Path | None = None,
+        max_cycles: int | None = None,
+    ) -> SimResult:
+        """Run integer frames (frames, ...) through the RTL: the outputs, and the cycle of every beat.
+
+        `wave` names a VCD file to write. Raises InputError, SimulationError or DeadlockError.
+        """
+        return simulate(
+            self.accelerator,
+            x,
+            stalls=stalls,
+            simulator=simulator,
+            wave=None if wave is None else Path(wave),
+            max_cycles=max_cycles,
+        )
+
+    def verify(self, reference: nn.Module | Network, x: Any, stalls: Stalls | None = None) -> None:
+        """Compare the RTL with `reference`, the PyTorch module or a Network, on the inputs `x`, bit for bit.
+
+        `x` are the module's real inputs or the network's integers, frames in axis 0. Raises MismatchError with the
+        first frame, layer and channel that differ.
+        """
+        verify(self.accelerator, reference, x, stalls=stalls)
+
+    def energy(self, x: IntArray | None = None, technology: str = "horowitz45") -> EnergyReport:
+        """Energy of one frame by layer: events counted in the built design, times a technology table.
+
+        Cycles a frame are those of the RTL on the frames `x` when given, else the cycle model's interval.
+        """
+        measured = None if x is None else self.simulate(x).cycles / len(x)
+        return estimate(self.accelerator, technology=technology, cycles_per_frame=measured)
+
+    def synthesize(
+        self,
+        device: str,
+        seed: int = 1,
+        timeout_s: float = 600,
+        clock_mhz: float | None = None,
+        pins: Pins = "auto",
+    ) -> SynthReport:
+        """Resources and clock on a device such as "ecp5-85k". Raises DoesNotFitError with the numbers."""
+        return synthesize(self.accelerator, device, seed=seed, timeout_s=timeout_s, clock_mhz=clock_mhz, pins=pins)
+
+
+def build(network: Network, folding: Folding | Mapping[str, Any] | None = None) -> Design:
+    """The network as hardware.
+
+    `folding`: from `fold`, or {layer: {"pe": ..., "simd": ...}}; without one, `fold` aims at `default_target`.
+    Raises FoldingError when a PE or SIMD does not divide its layer.
+    """
+    return Design(assemble(network, _folding(network, folding)))
+
+
+def default_target(network: Network) -> int:
+    """Cycles a frame when nobody says: 64, or what about 1,024 multiply-accumulates a cycle need."""
+    serial = [network.spec(op.inputs[0]).size for op in network.operations if isinstance(op, TopK)]
+    return max(LEAST_TARGET_CYCLES, -(-network.total_macs // MACS_A_CYCLE), *serial)
+
+
+def _folding(network: Network, given: Folding | Mapping[str, Any] | None) -> Folding:
+    if given is None:
+        return fold(network, target_cycles=default_target(network))
+    if isinstance(given, Folding):
+        return given
+    if not isinstance(given, Mapping):
+        raise InputError(f"a folding is what bw.fold() gives or a mapping by layer, not {type(given).__name__}")
+    layers = {}
+    for name, lanes in given.items():
+        layers[name] = lanes if isinstance(lanes, LayerFolding) else LayerFolding(lanes["pe"], lanes["simd"])
+    return Folding(layers)
