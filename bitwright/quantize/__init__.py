@@ -8,15 +8,20 @@ from bitwright.quantize.binary_linear import BinaryLinear
 from bitwright.quantize.integer_activation import integer_activation, integer_input
 from bitwright.quantize.integer_linear import integer_linear
 from bitwright.quantize.latent import clip_latent_weights_
+from bitwright.quantize.lowering import lower, reference_integers
 from bitwright.quantize.ternary_linear import TernaryLinear
+from bitwright.quantize.ties import RoundingTieWarning
 
 __all__ = [
     "BinaryActivation",
     "BinaryInput",
     "BinaryLinear",
+    "RoundingTieWarning",
     "TernaryLinear",
     "clip_latent_weights_",
     "integer_activation",
     "integer_input",
     "integer_linear",
+    "lower",
+    "reference_integers",
 ]

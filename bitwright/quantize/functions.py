@@ -1,0 +1,105 @@
+"""Functions and tensor methods that a forward() calls by itself: arithmetic with constants, clips, reshapes."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from bitwright.errors import LoweringError
+from bitwright.quantize.value import Constant, IntegerValue, Reals
+
+ADD: frozenset[Any] = frozenset({operator.add, operator.iadd, torch.add, "add", "add_"})
+SUBTRACT: frozenset[Any] = frozenset({operator.sub, operator.isub, torch.sub, "sub", "sub_"})
+MULTIPLY: frozenset[Any] = frozenset({operator.mul, operator.imul, torch.mul, "mul", "mul_"})
+DIVIDE: frozenset[Any] = frozenset({operator.truediv, operator.itruediv, torch.div, "div", "div_"})
+NEGATE: frozenset[Any] = frozenset({operator.neg, torch.neg, "neg"})
+ARITHMETIC = ADD | SUBTRACT | MULTIPLY | DIVIDE | NEGATE
+
+CLIP: frozenset[Any] = frozenset(
+    {functional.relu, functional.relu6, functional.hardtanh, torch.relu, torch.clamp, torch.clip}
+    | {"relu", "relu_", "clamp", "clamp_", "clip"}
+)
+MONOTONE: frozenset[Any] = frozenset({torch.sigmoid, torch.tanh, "sigmoid", "tanh"})
+NOTHING: frozenset[Any] = frozenset({functional.dropout, functional.alpha_dropout, "contiguous", "detach", "clone"})
+RESHAPE: frozenset[Any] = frozenset({torch.flatten, torch.reshape, "view", "reshape", "flatten"})
+ARGMAX: frozenset[Any] = frozenset({torch.argmax, "argmax"})
+TOPK: frozenset[Any] = frozenset({torch.topk, "topk"})
+
+Call = Callable[..., Any]
+
+
+def call_of(target: Any) -> Call:
+    """The function for an fx target, which is one already or the name of a tensor method."""
+    if isinstance(target, str):
+        return lambda first, *rest, **keywords: getattr(first, target)(*rest, **keywords)
+    function: Call = target
+    return function
+
+
+def after_arithmetic(name: str, target: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> IntegerValue:
+    """An IntegerValue after +, -, *, / or negation with constants (numbers, or one for each channel)."""
+    values = [argument for argument in args if isinstance(argument, IntegerValue)]
+    if len(values) != 1 or keywords:
+        raise LoweringError(name, f"combines {len(values)} tensors", "use arithmetic with one tensor and constants")
+    value = values[0]
+    first = isinstance(args[0], IntegerValue)
+    held = [argument.held if isinstance(argument, Constant) else argument for argument in args]
+    place = 0 if first else 1
+    call = call_of(target)
+
+    def step(x: Tensor) -> Tensor:
+        result: Tensor = call(*held[:place], x, *held[place + 1 :])
+        return result
+
+    if target in NEGATE:
+        return value.then_affine(step, -1.0, 0.0)
+    constant = _reals(name, held[1 - place], value.channels)
+    if target in ADD:
+        return value.then_affine(step, 1.0, constant)
+    if target in SUBTRACT:
+        return value.then_affine(step, 1.0, -constant) if first else value.then_affine(step, -1.0, constant)
+    if target in MULTIPLY:
+        return value.then_affine(step, constant, 0.0)
+    if not first:
+        raise LoweringError(name, "divides by a tensor", "divide by a constant")
+    if np.any(constant == 0):
+        raise LoweringError(name, "divides by 0", "use another constant")
+    return value.then_affine(step, 1.0 / constant, 0.0)
+
+
+def _reals(name: str, constant: object, channels: int) -> Reals:
+    if isinstance(constant, Tensor):
+        found = constant.detach().double().numpy()
+    elif isinstance(constant, int | float) and not isinstance(constant, bool):
+        found = np.array(float(constant))
+    else:
+        raise LoweringError(name, f"does arithmetic with {type(constant).__name__}", "use numbers or tensors")
+    if found.size not in (1, channels) or found.size != (found.shape[-1] if found.ndim else 1):
+        raise LoweringError(
+            name, f"its constant has shape {found.shape}", f"use one number, or one for each of {channels} channels"
+        )
+    if not np.all(np.isfinite(found)):
+        raise LoweringError(name, "its constant is NaN or infinite", "repair it")
+    return np.array(np.broadcast_to(found.reshape(-1), (channels,)))
+
+
+def after_clip(name: str, target: Any, value: IntegerValue, rest: list[Any], keywords: dict[str, Any]) -> IntegerValue:
+    """An IntegerValue after relu, relu6, hardtanh or clamp with numbers."""
+    for bound in (*rest, *keywords.values()):
+        if bound is not None and not isinstance(bound, int | float):
+            raise LoweringError(name, "clamps between tensors", "clamp between numbers")
+    call = call_of(target)
+    options = {word: option for word, option in keywords.items() if word != "inplace"}
+
+    def step(x: Tensor) -> Tensor:
+        # A copy, since methods such as relu_ write into their argument.
+        result: Tensor = call(x.clone(), *rest, **options)
+        return result
+
+    return value.then_clip(step)

@@ -1,0 +1,68 @@
+"""Rounding ties: inputs on which float32, float64 and exact sums round to different integers."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+from bitwright.errors import LoweringError
+from bitwright.quantize.plan import LinearPlan, NetworkPlan
+from bitwright.quantize.reference import GRID_TOLERANCE, Decisions
+
+
+class RoundingTieWarning(UserWarning):
+    """PyTorch's own rounding decides an integer: another precision, or another order of summation, decides otherwise.
+
+    `layer`, `frame` and `channel` are the first place; `frames` lists all frames with a tie. The integer network
+    stands with exact sums.
+    """
+
+    def __init__(self, precision: str, layer: str, frame: int, channel: int, frames: tuple[int, ...]) -> None:
+        """`precision` is what disagrees with exact sums, "float32" or "float64"."""
+        super().__init__(
+            f"rounding tie at layer '{layer}', frame {frame}, channel {channel}: {precision} and exact sums round to "
+            f"different integers ({len(frames)} frames in all); the integer network follows exact sums"
+        )
+        self.layer = layer
+        self.frame = frame
+        self.channel = channel
+        self.frames = frames
+
+
+def report_ties(plan: NetworkPlan, exact: Decisions, other: Decisions, precision: str, tolerance: float) -> None:
+    """Warn of the first tie in each frame, and raise LoweringError where `other` differs by more than rounding.
+
+    Up to its first tie, a frame's real sums must agree within `tolerance` steps.
+    """
+    tied: dict[int, tuple[str, int]] = {}
+    for one in plan.plans:
+        if isinstance(one, LinearPlan):
+            _check_sums(one, exact, other, tolerance, tied)
+        elif one.name in exact.integers:
+            mine, theirs = exact.integers[one.name], other.integers[one.name]
+            for place in np.argwhere(mine != theirs):
+                tied.setdefault(int(place[0]), (one.name, int(place[-1]) if len(place) > 1 else 0))
+    if tied:
+        frame = min(tied)
+        layer, channel = tied[frame]
+        warnings.warn(RoundingTieWarning(precision, layer, frame, channel, tuple(sorted(tied))), stacklevel=4)
+
+
+def _check_sums(
+    plan: LinearPlan, exact: Decisions, other: Decisions, tolerance: float, tied: dict[int, tuple[str, int]]
+) -> None:
+    if plan.name not in other.sums:
+        return
+    mine, theirs = exact.sums[plan.name], other.sums[plan.name]
+    allowed = tolerance * np.abs(plan.slope) + GRID_TOLERANCE * tolerance * np.abs(mine)
+    wrong = ~(np.abs(mine - theirs) <= allowed)
+    wrong[list(tied)] = False
+    if np.any(wrong):
+        place = tuple(int(index) for index in np.argwhere(wrong)[0])
+        raise LoweringError(
+            plan.name,
+            f"frame {place[0]}, channel {place[-1]}: PyTorch computes {theirs[place]:.9g}, "
+            f"its integers mean {mine[place]:.9g}",
+            "use the layers of bitwright and Brevitas unchanged",
+        )
