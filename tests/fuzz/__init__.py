@@ -1,0 +1,1 @@
+"""A random campaign: PyTorch, integer network, RTL and cycle model against each other."""
