@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -179,8 +180,8 @@ def _integer(value: Any, place: str) -> int:
 
 
 def _real(value: Any, place: str) -> float:
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
-        raise InputError(f"{place} must be a number")
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not abs(value) < sys.float_info.max:
+        raise InputError(f"{place} must be a finite number")
     return float(value)
 
 

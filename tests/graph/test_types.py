@@ -24,7 +24,7 @@ def test_width_is_the_smallest_that_serves(dtype: IntType) -> None:
     fits = [
         bits
         for bits in range(1, 14)
-        if (0 <= dtype.lo and dtype.hi < 2**bits) or (dtype.lo >= -(2 ** (bits - 1)) and dtype.hi < 2 ** (bits - 1))
+        if (dtype.lo >= 0 and dtype.hi < 2**bits) or (dtype.lo >= -(2 ** (bits - 1)) and dtype.hi < 2 ** (bits - 1))
     ]
     assert dtype.width == min(fits)
 

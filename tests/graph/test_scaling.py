@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from bitwright.errors import InputError
+from bitwright.graph import BIPOLAR, InputQuantizer, IntType, OutputScale
+
+INT8 = IntType.signed_bits(8)
+
+
+@given(
+    arrays(np.float64, 20, elements=st.floats(-1e6, 1e6)),
+    st.floats(1e-4, 1e3),
+    st.integers(-128, 127),
+)
+def test_integers_as_torch_makes_them(x: np.ndarray, scale: float, zero_point: int) -> None:
+    real = torch.tensor(x)
+    expected = torch.clamp(torch.round(real / scale) + zero_point, -128, 127)
+    result = InputQuantizer(dtype=INT8, scale=scale, zero_point=zero_point)(x)
+    assert result.dtype == np.int8
+    assert np.array_equal(result, expected.numpy())
+
+
+def test_halves_go_to_even() -> None:
+    quantizer = InputQuantizer(dtype=INT8, scale=2.0)
+    assert quantizer(np.array([1.0, 3.0, 5.0, -1.0, -3.0, 1e30])).tolist() == [0, 2, 2, 0, -2, 127]
+
+
+def test_bipolar_has_its_threshold_on_the_upper_side() -> None:
+    quantizer = InputQuantizer(dtype=BIPOLAR, kind="bipolar", threshold=0.5)
+    assert quantizer(np.array([0.5, 0.49999, -3, 3], dtype=np.float32)).tolist() == [1, -1, -1, 1]
+
+
+def test_integers_pass() -> None:
+    pixels = np.array([0, 255], dtype=np.uint8)
+    assert InputQuantizer(dtype=IntType.unsigned(8), scale=1 / 255)(pixels) is pixels
+
+
+@pytest.mark.parametrize("x", [np.array([np.nan]), np.array([np.inf])])
+def test_no_numbers(x: np.ndarray) -> None:
+    with pytest.raises(InputError, match="NaN or infinite"):
+        InputQuantizer(dtype=INT8)(x)
+
+
+def test_no_reals() -> None:
+    with pytest.raises(InputError, match="cannot quantize an array of"):
+        InputQuantizer(dtype=INT8)(np.array(["a"]))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"dtype": INT8, "scale": 0.0}, {"dtype": INT8, "scale": float("nan")}, {"dtype": INT8, "kind": "bipolar"},
+        {"dtype": BIPOLAR}, {"dtype": BIPOLAR, "kind": "other"}, {"dtype": INT8, "threshold": float("inf")},
+    ],
+)  # fmt: skip
+def test_quantizers_that_cannot_be(fields: dict[str, Any]) -> None:
+    with pytest.raises(InputError):
+        InputQuantizer(**fields)
+
+
+def test_output_scales() -> None:
+    y = np.array([[1, 2], [3, 4]], dtype=np.int8)
+    assert OutputScale()(y).dtype == np.float64
+    assert OutputScale(np.array([0.5, 2]), 1)(y).tolist() == [[1.5, 5.0], [2.5, 9.0]]
+    for bad in (np.ones((2, 2)), np.nan):
+        with pytest.raises(InputError, match="finite"):
+            OutputScale(bad)
