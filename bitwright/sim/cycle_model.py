@@ -30,7 +30,7 @@ from bitwright.sim.flat_graph import flatten
 from bitwright.sim.stalls import Stalls
 
 if TYPE_CHECKING:
-    from bitwright.hw.assemble import Accelerator
+    from bitwright.hw.accelerator import Accelerator
 
 Cycles = NDArray[np.int64]
 
