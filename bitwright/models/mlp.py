@@ -57,6 +57,12 @@ PRECISIONS: dict[str, Precision] = {
 
 _ALIASES = {"int8": "w8a8"}
 
+_DIGITS_INPUT_BITS = 4
+"""Fewest input bits for digits: an 8 x 8 image in black and white keeps too little of a digit."""
+
+_ACTIVATION_START = {2: 2.0, 3: 2.5, 4: 3.0, 5: 3.5, 6: 4.0, 7: 4.0, 8: 4.0}
+"""Where the learned largest activation starts, by bits, in standard deviations behind a BatchNorm."""
+
 
 class MLP(nn.Module):
     """A perceptron of `sizes` (input first, classes last) whose input is a batch of real vectors (batch, sizes[0]).
@@ -114,7 +120,9 @@ def _linear(fan_in: int, fan_out: int, bits: WeightBits) -> nn.Module:
 def _activation(bits: int | None) -> nn.Module:
     if bits is None:
         return nn.ReLU()
-    return BinaryActivation() if bits == 1 else integer_activation(bits, signed=False)
+    if bits == 1:
+        return BinaryActivation()
+    return integer_activation(bits, signed=False, max_value=_ACTIVATION_START[bits])
 
 
 def canonical_precision(precision: str) -> str:
@@ -136,4 +144,11 @@ def create(name: str, precision: str, seed: int = 0) -> MLP:
     bits = PRECISIONS[canonical_precision(precision)]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return MLP(TOPOLOGIES[name], bits.weight_bits, bits.activation_bits)
+        return MLP(TOPOLOGIES[name], bits.weight_bits, bits.activation_bits, _input_bits(name, bits))
+
+
+def _input_bits(name: str, bits: Precision) -> int | None:
+    """One-bit pixels for one-bit MNIST networks, as in FINN; as many as the activations have otherwise."""
+    if name == "digits" and bits.activation_bits is not None:
+        return max(_DIGITS_INPUT_BITS, bits.activation_bits)
+    return bits.activation_bits

@@ -22,12 +22,17 @@ from bitwright.quantize import clip_latent_weights_
 
 _VALIDATION_SEED = 1
 
+_SMOOTHING = 10
+"""Epochs whose mean validation accuracy chooses the best: of one epoch alone, a small held-out part picks the luckiest
+(one-bit digits, four folds of the training set: 0.936 by single epochs, 0.947 at the end of training)."""
+
 
 @dataclass(frozen=True)
 class Recipe:
     """How to train. `learning_rate` falls to zero along half a cosine over all steps.
 
-    `validation` is the fraction of the training images that is held out to choose the best epoch.
+    `validation` is the fraction of the training images that is held out to choose the best epoch: the last epoch at
+    which the mean validation accuracy of ten epochs was highest.
     """
 
     epochs: int
@@ -91,7 +96,7 @@ def train(
         )
     train_rows, held_rows = stratified_split(data.train_y, recipe.validation, _VALIDATION_SEED)
     x, y = torch.from_numpy(data.train_x[train_rows]), torch.from_numpy(data.train_y[train_rows])
-    held_x, held_y = torch.from_numpy(data.train_x[held_rows]), torch.from_numpy(data.train_y[held_rows])
+    held_x, held_y = data.train_x[held_rows], data.train_y[held_rows]
     optimizer = torch.optim.Adam(model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     identity = {"recipe": asdict(recipe), "seed": seed, "data": data.source, "sizes": list(model.sizes)}
 
@@ -104,10 +109,11 @@ def train(
         with TrainingProgress(recipe.epochs, enabled=progress) as bar:
             for epoch in range(state.epoch, last):
                 _run_epoch(model, optimizer, x, y, recipe, data.image_shape, epoch)
-                correct, loss = _validate(model, held_x, held_y)
+                correct = accuracy(model, held_x, held_y)
                 state.history.append(correct)
-                if state.best is None or (correct, -loss) >= (state.best.accuracy, -state.best.loss):
-                    state.best = Best(epoch, correct, loss, copy.deepcopy(model.state_dict()))
+                smoothed = float(np.mean(state.history[-_SMOOTHING:]))
+                if state.best is None or smoothed >= state.best.smoothed:
+                    state.best = Best(epoch, correct, smoothed, copy.deepcopy(model.state_dict()))
                 state.epoch = epoch + 1
                 if state_path is not None:
                     save_training_state(state_path, state, identity)
@@ -148,12 +154,3 @@ def _run_epoch(
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         clip_latent_weights_(model)
-
-
-@torch.no_grad()
-def _validate(model: MLP, x: Tensor, y: Tensor) -> tuple[float, float]:
-    """Accuracy and loss on the held-out images."""
-    model.eval()
-    scores = model(x) * model.logit_scale
-    loss = nn.functional.cross_entropy(scores, y)
-    return float((scores.argmax(1) == y).double().mean()), float(loss)

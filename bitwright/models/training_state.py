@@ -19,11 +19,11 @@ _KIND = "bitwright training state"
 
 @dataclass
 class Best:
-    """The best epoch so far (0 is the first), its validation accuracy (a fraction) and loss, and its weights."""
+    """The best epoch so far (0 is the first), its validation accuracy alone and smoothed (fractions), its weights."""
 
     epoch: int
     accuracy: float
-    loss: float
+    smoothed: float
     weights: dict[str, Tensor]
 
 
@@ -49,7 +49,7 @@ def save_training_state(path: Path, state: TrainingState, identity: Mapping[str,
     for index, moments in state.optimizer.state_dict()["state"].items():
         tensors |= {f"adam.{index}.{name}": torch.as_tensor(value).clone() for name, value in moments.items()}
     tensors["random"] = torch.get_rng_state()
-    best = None if state.best is None else [state.best.epoch, state.best.accuracy, state.best.loss]
+    best = None if state.best is None else [state.best.epoch, state.best.accuracy, state.best.smoothed]
     document = {"identity": dict(identity), "epoch": state.epoch, "best": best, "history": state.history}
     write_tensor_file(path, _KIND, tensors, document)
 
@@ -75,8 +75,8 @@ def load_training_state(path: Path, state: TrainingState, identity: Mapping[str,
     state.epoch = int(document["epoch"])
     state.history = list(document["history"])
     if document["best"] is not None:
-        epoch, accuracy, loss = document["best"]
-        state.best = Best(epoch, accuracy, loss, best)
+        epoch, accuracy, smoothed = document["best"]
+        state.best = Best(epoch, accuracy, smoothed, best)
     torch.set_rng_state(tensors["random"])
 
 
