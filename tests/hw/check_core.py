@@ -1,0 +1,39 @@
+"""The claim every core makes: its RTL equals the operations' definitions, and its cycles equal the cycle model's."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bitwright.graph import Network, Operation, TensorSpec
+from bitwright.graph.random import random_values
+from bitwright.hw import Accelerator, Folding, LayerFolding, assemble
+from bitwright.sim.cycle_model import cycles
+from bitwright.sim.simulate import simulate
+from bitwright.sim.stalls import Stalls
+
+STALLS = (None, Stalls(seed=1, input_gap=2.0, output_gap=0.4), Stalls(seed=2, input_gap=0.0, output_gap=0.8))
+
+
+def chain(spec: TensorSpec, *operations: Operation, outputs: tuple[str, ...] = ()) -> Network:
+    """Operations in a row as a network; the input tensor is called "x"."""
+    return Network("core", "x", spec, operations, outputs or (operations[-1].output,))
+
+
+def check_core(
+    network: Network, folding: dict[str, tuple[int, int]] | None = None, *, frames: int = 5, seed: int = 0
+) -> Accelerator:
+    """Build the network at {operation: (PE, SIMD)}, drive it with and without stalls, compare values and cycles."""
+    layers = {name: LayerFolding(pe, simd) for name, (pe, simd) in (folding or {}).items()}
+    accelerator = assemble(network, Folding(layers))
+    x = random_values(network.input_spec, frames, seed)
+    trace = network.trace(x)
+    expected = [trace[tensor] for tensor in network.outputs]
+    for stalls in STALLS:
+        result = simulate(accelerator, x, stalls=stalls)
+        model = cycles(accelerator, frames, stalls=stalls)
+        got = result.outputs if isinstance(result.outputs, tuple) else (result.outputs,)
+        for tensor, want, have in zip(network.outputs, expected, got, strict=True):
+            assert np.array_equal(have, want), f"{tensor} differs with {stalls}, folding {folding}"
+        assert np.array_equal(result.input_cycles, model.input_cycles), f"input cycles differ with {stalls}"
+        assert np.array_equal(np.concatenate([result.output_cycles]), np.concatenate([model.output_cycles]))
+    return accelerator
