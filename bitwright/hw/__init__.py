@@ -13,6 +13,6 @@ from bitwright.hw.timing import Actor, Edge, TimingGraph
 
 __all__ = [
     "FABRICS", "Accelerator", "Actor", "Edge", "Folding", "LayerFolding", "MacUse", "MemoryUse", "PortSpec",
-    "StageInfo", "StageResources", "TimingGraph", "VerilogSources", "assemble", "estimated_luts", "fold", "layer_cycles",
-    "sequential",
+    "StageInfo", "StageResources", "TimingGraph", "VerilogSources", "assemble", "estimated_luts", "fold",
+    "layer_cycles", "sequential",
 ]  # fmt: skip
