@@ -26,9 +26,6 @@ INTEGER_INPUTS = {
 }
 """Integer inputs of a module that takes integers as they are, such as pixels 0 to 255."""
 
-FLOAT64_TOLERANCE = 2.0**-20
-FLOAT32_TOLERANCE = 0.25
-
 
 def lower(module: nn.Module, example_input: Tensor | NDArray[Any], *, name: str | None = None) -> Network:
     """The integer network that equals `module` in eval mode and float64.
@@ -61,7 +58,7 @@ def lower(module: nn.Module, example_input: Tensor | NDArray[Any], *, name: str 
     _compare(network, plan, emitted, exact, inputs, network.quantize(_as_numpy(x)))
     _check_trace(traced, plan, x, exact)
     single = evaluate(traced.in_float32(module), plan, x.float(), exact=False)
-    report_ties(plan, exact, single, "float32", FLOAT32_TOLERANCE)
+    report_ties(plan, exact, single, "float32")
     return network
 
 
@@ -196,4 +193,4 @@ def _check_trace(traced: TracedModule, plan: NetworkPlan, x: Tensor, exact: Deci
                 "its forward() gives another result when called again",
                 "remove randomness and state from forward() in eval mode",
             )
-    report_ties(plan, exact, plain, "float64", FLOAT64_TOLERANCE)
+    report_ties(plan, exact, plain, "float64")

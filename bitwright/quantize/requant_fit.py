@@ -10,7 +10,11 @@ from bitwright.graph import IntArray
 from bitwright.quantize.thresholds import StepFunction
 from bitwright.quantize.value import Reals
 
-MAX_SHIFT = 30
+MAX_SHIFT = 48
+
+TRIED_FIRST = 8
+"""Channels that rule out most shifts before all channels are looked at."""
+
 UNBOUNDED = np.int64(1) << 61
 
 
@@ -33,27 +37,39 @@ def fit_requant(
     bounds the offset from below (the level is reached there) and from above (it is not reached one earlier), and the
     fit is exact when the bounds leave room.
     """
-    steps = out_hi - out_lo
-    levels = np.arange(1, steps + 1, dtype=np.int64)
+    if out_hi == out_lo:
+        return None
     reach = max(1.0, float(np.abs(lo).max()), float(np.abs(hi).max())) + 1.0
     largest = float(max(abs(out_lo), abs(out_hi)) + 1)
     for shift in range(MAX_SHIFT + 1):
-        scaled = slope * float(1 << shift)
-        if np.abs(scaled).max() * reach + largest * float(1 << shift) > float(UNBOUNDED):
+        scale = float(1 << shift)
+        if (np.abs(slope).max() * reach + largest) * scale > float(UNBOUNDED):
             return None
-        multiplier = np.zeros(len(slope), dtype=np.int64)
-        offset = np.zeros(len(slope), dtype=np.int64)
-        open_channels = np.ones(len(slope), dtype=bool)
-        for candidate in (np.rint(scaled), np.floor(scaled), np.ceil(scaled)):
-            tried = candidate.astype(np.int64)
-            least, most = _offset_bounds(function, lo, hi, tried, levels, shift, out_lo, out_hi)
-            fits = (least <= most) & open_channels & np.where(function.ascending, tried >= 0, tried <= 0)
-            multiplier = np.where(fits, tried, multiplier)
-            offset = np.where(fits, _between(least, most), offset)
-            open_channels &= ~fits
-        if not np.any(open_channels):
-            return RequantFit(multiplier, offset, shift)
+        for channels in (slice(TRIED_FIRST), slice(None)):
+            part = StepFunction(function.thresholds[channels], function.ascending[channels])
+            fit = _fit_at(shift, part, lo[channels], hi[channels], slope[channels] * scale, out_lo, out_hi)
+            if fit is None:
+                break
+        if fit is not None:
+            return fit
     return None
+
+
+def _fit_at(
+    shift: int, function: StepFunction, lo: IntArray, hi: IntArray, scaled: Reals, out_lo: int, out_hi: int
+) -> RequantFit | None:
+    """The fit with a given shift, its multipliers next to `scaled`, or None."""
+    multiplier = np.zeros(len(scaled), dtype=np.int64)
+    offset = np.zeros(len(scaled), dtype=np.int64)
+    found = np.zeros(len(scaled), dtype=bool)
+    for candidate in (np.rint(scaled), np.floor(scaled), np.ceil(scaled)):
+        tried = candidate.astype(np.int64)
+        least, most = _offset_bounds(function, lo, hi, tried, shift, out_lo, out_hi)
+        fits = (least <= most) & ~found & np.where(function.ascending, tried >= 0, tried <= 0)
+        multiplier = np.where(fits, tried, multiplier)
+        offset = np.where(fits, _between(least, most), offset)
+        found |= fits
+    return RequantFit(multiplier, offset, shift) if np.all(found) else None
 
 
 def _offset_bounds(
@@ -61,12 +77,12 @@ def _offset_bounds(
     lo: IntArray,
     hi: IntArray,
     multiplier: IntArray,
-    levels: IntArray,
     shift: int,
     out_lo: int,
     out_hi: int,
 ) -> tuple[IntArray, IntArray]:
     """Smallest and largest offset (channels,) for which every step is where it should be."""
+    levels = np.arange(1, out_hi - out_lo + 1, dtype=np.int64)
     rising = function.ascending[:, None]
     at = function.thresholds
     border = np.where(rising, out_lo + levels, out_hi - levels + 1) << shift

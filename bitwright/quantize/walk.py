@@ -232,7 +232,7 @@ class _Walk:
             raise LoweringError(name, str(error), "use fewer bits or fewer inputs") from error
 
     def _quantize(self, node: fx.Node, name: str, value: Value, reading: QuantizerReading) -> IntegerValue:
-        name = self._unique(name)
+        name = name if isinstance(value, RealInput) else self._unique(name)
         if isinstance(value, RealInput):
             quantizer = read_input_quantizer(name, self.traced.layer(node), reading)
             self.plans.append(InputPlan(name, node.name, value.shape, quantizer, reading, value.flattened))
