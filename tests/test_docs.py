@@ -52,9 +52,11 @@ def program(page: Path) -> str:
     """The page's Python blocks and `bitwright` commands as one program whose line numbers are the page's."""
     lines: list[str] = []
     for block in blocks(page.read_text()):
-        text = {"python": block.text, "bash": _shell(block)}.get(block.language, "")
         lines += [""] * (block.line - len(lines))
-        lines += text.splitlines()
+        if block.language == "python":
+            lines += block.text.splitlines()
+        elif block.language == "bash":
+            lines += _shell(block).splitlines()
     return "\n".join(lines)
 
 

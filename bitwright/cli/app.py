@@ -11,11 +11,15 @@ import typer
 
 from bitwright.cli.answer import answer, only_answers_on_stdout
 from bitwright.cli.bench import bench
+from bitwright.cli.compare import compare
 from bitwright.cli.compile import compile
+from bitwright.cli.demo import demo
 from bitwright.cli.doctor import doctor
 from bitwright.cli.energy import energy
+from bitwright.cli.report import report
 from bitwright.cli.simulate import simulate
 from bitwright.cli.synth import synth
+from bitwright.cli.train import train
 from bitwright.cli.verify import verify
 from bitwright.errors import BitwrightError
 
@@ -27,9 +31,10 @@ app = typer.Typer(
     help="Compressed neural networks from PyTorch to verified hardware, bit for bit.",
     no_args_is_help=True,
     add_completion=False,
+    pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for command in (doctor, compile, simulate, verify, energy, synth, bench):
+for command in (doctor, train, compile, simulate, verify, energy, synth, compare, report, demo, bench):
     app.command()(command)
 
 
@@ -63,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     as_json = "--json" in words
     with only_answers_on_stdout() if as_json else contextlib.nullcontext():
         try:
-            code = app(args=words, standalone_mode=False)
+            code = app(args=words, prog_name="bitwright", standalone_mode=False)
         except BitwrightError as error:
             return _failed(error, str(error), error.exit_code, as_json)
         except typer.TyperException as error:

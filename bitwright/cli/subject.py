@@ -16,10 +16,13 @@ from bitwright.graph.types import IntArray
 if TYPE_CHECKING:
     from torch import nn
 
-    from bitwright.models import Dataset
+    from bitwright.models import MLP, Dataset
 
 DATA_BY_PIXELS = {64: "digits", 784: "mnist"}
 """The data set whose images have as many pixels as a network has inputs."""
+
+GOLDEN_FRAMES = 32
+"""Test images on which a network is lowered and which it keeps with PyTorch's answers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,14 +36,12 @@ class Subject:
 
     def data(self) -> Dataset:
         """The test data that fits the network's input. Raises InputError when none does."""
-        from bitwright.models import load_data
-
         name = DATA_BY_PIXELS.get(self.network.input_spec.size)
         if name is None:
             raise InputError(
                 f"{self.name} takes {self.network.input_spec}, for which there is no data set; give frames by --input"
             )
-        return load_data(name, self.mnist if name == "mnist" else None)
+        return load_images(name, self.mnist)
 
     def real_frames(self, count: int | None) -> tuple[NDArray[Any], NDArray[Any], str]:
         """The first `count` test images as the module takes them, their labels, and where they come from."""
@@ -80,24 +81,37 @@ def classes(network: Network, outputs: Any) -> NDArray[Any]:
 
 
 def read_subject(given: str, mnist: Path | None = None) -> Subject:
-    """The network of a file, a checkpoint file, or a shipped checkpoint. Raises InputError and its like."""
+    """The network of a network file, a checkpoint file (.safetensors), or a shipped checkpoint such as tfc-w1a1.
+
+    Raises NetworkFormatError, CheckpointError or LoweringError.
+    """
     path = Path(given)
     if path.suffix == ".safetensors":
-        return _from_checkpoint(path, path.stem, mnist)
-    if path.exists() or path.suffix:
+        from bitwright.models import load_checkpoint
+
+        return lowered(path.stem, load_checkpoint(path).model, mnist)
+    topology, dash, precision = given.rpartition("-")
+    if path.exists() or path.suffix or not dash:
         network = Network.load(path)
         return Subject(network.name, network, None, mnist)
-    from bitwright.models import checkpoint_path
+    from bitwright.models import load_pretrained
 
-    return _from_checkpoint(checkpoint_path(given), given, mnist)
+    return lowered(given, load_pretrained(topology, precision).model, mnist)
 
 
-def _from_checkpoint(path: Path, name: str, mnist: Path | None) -> Subject:
-    import torch
-
-    from bitwright.models import load_checkpoint
+def lowered(name: str, model: MLP, mnist: Path | None) -> Subject:
+    """A trained model as a subject; lowered on the first test images of the data it is made for."""
     from bitwright.quantize import lower
 
-    model = load_checkpoint(path).model
-    subject_data = torch.zeros(1, model.sizes[0])
-    return Subject(name, lower(model, subject_data), model, mnist)
+    data = DATA_BY_PIXELS.get(model.sizes[0])
+    if data is None:
+        raise InputError(f"{name} takes {model.sizes[0]} inputs, for which there is no data set; lower it in Python")
+    images = load_images(data, mnist).test_x[:GOLDEN_FRAMES]
+    return Subject(name, lower(model, images, name=name), model, mnist)
+
+
+def load_images(name: str, mnist: Path | None) -> Dataset:
+    """The data set; `mnist` is a folder of IDX files, for MNIST alone."""
+    from bitwright.models import load
+
+    return load(name, mnist if name == "mnist" else None)

@@ -31,7 +31,7 @@ class Entry:
     data: str
     clock_mhz: float
     latency: int
-    interval: int
+    interval: int | float
     frames: int = 0
     accuracy: float | None = None
     proved: int = 0

@@ -6,28 +6,12 @@ import argparse
 import os
 import sys
 import time
-import traceback
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 
 from rich.progress import Progress
 
-from tests.fuzz.campaign import check_case, make_case
-
-
-def _one_thread() -> None:
-    import torch
-
-    torch.set_num_threads(1)
-
-
-def run(seed: int) -> str:
-    """Check one case; the traceback when it fails, else nothing."""
-    try:
-        check_case(make_case(seed))
-    except Exception:
-        return traceback.format_exc()
-    return ""
+from tests.fuzz.worker import one_thread, run
 
 
 def main() -> int:
@@ -41,7 +25,7 @@ def main() -> int:
     failures: dict[int, str] = {}
     start = time.monotonic()
     with (
-        ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn"), initializer=_one_thread) as pool,
+        ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn"), initializer=one_thread) as pool,
         Progress(transient=True) as progress,
     ):
         bar = progress.add_task("cases", total=len(seeds))
