@@ -1,32 +1,55 @@
 from __future__ import annotations
 
+import ctypes
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bitwright import native
 from bitwright.graph import packed
 from bitwright.graph.packed import PackedWeights, pack, unpack
 
-BOTH = pytest.mark.parametrize("compiled", [True, False])
+WAYS = ("vectors", "words", "numpy")
+"""The kernel for this processor, the kernel without any vector instructions, and no kernel at all."""
+
+EACH = pytest.mark.parametrize("way", WAYS)
+
+
+def kernel_of(way: str) -> ctypes.CDLL | None:
+    if way == "numpy":
+        return None
+    if way == "words":
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(native, "FLAGS", tuple(flag for flag in native.FLAGS if flag != "-march=native"))
+            patch.setattr(packed, "load_kernel", native.load_kernel.__wrapped__)
+            portable: ctypes.CDLL | None = packed.kernel.__wrapped__()
+            return portable
+    return packed.kernel()
+
+
+KERNELS = {way: kernel_of(way) for way in WAYS}
 
 
 @pytest.fixture
-def with_kernel(compiled: bool, monkeypatch: pytest.MonkeyPatch) -> bool:
-    if compiled:
-        assert packed.kernel() is not None
-    else:
-        monkeypatch.setattr(packed, "kernel", lambda: None)
-    return compiled
+def kernel(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packed, "kernel", lambda: KERNELS[way])
+
+
+def test_there_are_two_kernels() -> None:
+    assert KERNELS["vectors"] is not None
+    assert KERNELS["words"] is not None
+    assert KERNELS["vectors"]._name != KERNELS["words"]._name
 
 
 def signs(rng: np.random.Generator, *shape: int) -> np.ndarray:
     return rng.choice(np.array([-1, 1], dtype=np.int8), shape)
 
 
-@BOTH
+@EACH
 @pytest.mark.parametrize("size", [1, 31, 32, 33, 63, 64, 65, 127, 128, 200, 784])
-@pytest.mark.usefixtures("with_kernel")
+@pytest.mark.usefixtures("kernel")
 def test_bits_stand_where_they_should(size: int) -> None:
     x = signs(np.random.default_rng(size), 5, size)
     words = pack(x)
@@ -38,8 +61,8 @@ def test_bits_stand_where_they_should(size: int) -> None:
     assert np.array_equal(pack(x.astype(np.int32)), words)
 
 
-@BOTH
-@pytest.mark.usefixtures("with_kernel")
+@EACH
+@pytest.mark.usefixtures("kernel")
 def test_no_frames() -> None:
     words = pack(np.zeros((0, 70), dtype=np.int8))
     weights = PackedWeights.of(signs(np.random.default_rng(0), 3, 70))
@@ -65,23 +88,31 @@ def check_products(seed: int, frames: int, inputs: int, outputs: int, ternary: b
     assert np.array_equal(bits, pack(((negative <= limits) ^ inverted).astype(np.int8)))
 
 
-@BOTH
+@EACH
 @settings(deadline=None, max_examples=60)
-@given(st.integers(0, 999), st.integers(1, 9), st.integers(1, 700), st.integers(1, 150), st.booleans())
+@given(st.integers(0, 999), st.integers(1, 80), st.integers(1, 700), st.integers(1, 150), st.booleans())
 def test_products_and_thresholds(
-    compiled: bool, seed: int, frames: int, inputs: int, outputs: int, ternary: bool
+    way: str, seed: int, frames: int, inputs: int, outputs: int, ternary: bool
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        if not compiled:
-            patch.setattr(packed, "kernel", lambda: None)
+        patch.setattr(packed, "kernel", lambda: KERNELS[way])
         check_products(seed, frames, inputs, outputs, ternary)
 
 
 @pytest.mark.parametrize("ternary", [False, True])
-def test_rows_so_long_that_byte_counters_would_overflow(ternary: bool) -> None:
-    check_products(1, 3, 64 * 4 * 31 * 2 + 100, 6, ternary)
-    ones = np.ones((5, 30000), dtype=np.int8)
-    assert np.array_equal(PackedWeights.of(-ones).accumulate(pack(ones)), np.full((5, 5), -30000))
+@pytest.mark.parametrize("inputs", [64 * 512, 64 * 512 + 1])
+@pytest.mark.parametrize("frames", [3, 37])
+def test_rows_so_long_that_narrow_counters_would_overflow(frames: int, inputs: int, ternary: bool) -> None:
+    check_products(1, frames, inputs, 6, ternary)
+    ones = np.ones((frames, inputs), dtype=np.int8)
+    weights = -ones[:3]
+    weights[:, 5] = 0 if ternary else -1
+    assert np.array_equal(PackedWeights.of(weights).accumulate(pack(ones)), np.full((frames, 3), -inputs + ternary))
+
+
+def test_more_frames_than_a_tile() -> None:
+    check_products(3, 2051, 70, 65, False)
+    check_products(3, 1027, 70, 65, True)
 
 
 @pytest.mark.parametrize("frames", [1, 2, 3, 1000])
