@@ -62,14 +62,16 @@ class DeadlockError(SimulationError):
 
 
 class MismatchError(BitwrightError):
-    """Hardware and reference differ; tells the first place."""
+    """Two forms of a network differ; tells the first place, and in `what` which two forms."""
 
     exit_code = 1
 
-    def __init__(self, frame: int, layer: str, channel: int, expected: int, got: int, count: int) -> None:
+    def __init__(
+        self, frame: int, layer: str, channel: int, expected: int, got: int, count: int, what: str = ""
+    ) -> None:
         super().__init__(
             f"frame {frame}, layer '{layer}', channel {channel}: expected {expected}, got {got} "
-            f"({count} values differ in all)"
+            f"({count} values differ in all{f'; {what}' if what else ''})"
         )
         self.frame = frame
         self.layer = layer

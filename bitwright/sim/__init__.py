@@ -5,5 +5,6 @@ from __future__ import annotations
 from bitwright.sim.cycle_model import CycleReport, StageCycles, cycles
 from bitwright.sim.simulate import SimResult, build, simulate
 from bitwright.sim.stalls import Stalls
+from bitwright.sim.verify import verify
 
-__all__ = ["CycleReport", "SimResult", "StageCycles", "Stalls", "build", "cycles", "simulate"]
+__all__ = ["CycleReport", "SimResult", "StageCycles", "Stalls", "build", "cycles", "simulate", "verify"]

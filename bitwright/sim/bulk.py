@@ -29,7 +29,7 @@ HARNESS = Path(__file__).parent / "harness" / "bulk.cpp"
 PROGRAM = "simulator"
 
 TRANSLATE = ("-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-assert")
-OPTIMIZE = ("-O3", "-march=native")
+OPTIMIZE = ("-O2", "-march=native")
 
 DONE, OUT_OF_CYCLES, QUIET = 1, 2, 3
 """How a run ended: every expected beat came; the cycle limit came first; nothing moved any more."""
@@ -109,6 +109,7 @@ def build_verilator(
         sources.key(with_memories=False),
         model,
         HARNESS.read_text(),
+        verilator.POPCOUNT.read_text(),
         " ".join((*translate, *OPTIMIZE, verilator.STANDARD)),
         verilator.version(),
         processor(),
@@ -119,8 +120,7 @@ def build_verilator(
             (folder / name).write_text(text, encoding="utf-8")
         files = verilator.verilate(folder, sources.top, sorted(sources.sources), translate)
         (folder / "model.h").write_text(model)
-        (folder / HARNESS.name).write_text(HARNESS.read_text())
-        verilator.compile_model(folder, files, HARNESS.name, OPTIMIZE, trace, PROGRAM)
+        verilator.compile_model(folder, files, HARNESS, OPTIMIZE, trace, PROGRAM)
         for scrap in folder.glob("*.o"):
             scrap.unlink()
 

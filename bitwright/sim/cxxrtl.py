@@ -147,7 +147,6 @@ def build_cxxrtl(sources: VerilogSources, interface: Interface) -> Simulator:
     def build(folder: Path) -> None:
         sources.write(folder)
         (folder / "model.h").write_text(model)
-        (folder / HARNESS.name).write_text(HARNESS.read_text())
         with progress_bar("Yosys (CXXRTL)") as bar:
             finished = run_program(
                 [sys.executable, "-c", _PASSES, json.dumps(passes)],
@@ -159,7 +158,7 @@ def build_cxxrtl(sources: VerilogSources, interface: Interface) -> Simulator:
             )
         if finished.status:
             raise SimulationError(f"Yosys rejects module {sources.top}: {first_error(finished)}")
-        command = [compiler(), *OPTIMIZE, "-I.", f"-I{_headers()}", "-o", PROGRAM, HARNESS.name]
+        command = [compiler(), *OPTIMIZE, "-I.", f"-I{_headers()}", "-o", PROGRAM, str(HARNESS)]
         run_all([command], limit=BUILD_LIMIT_SECONDS, what="g++ (CXXRTL)", cwd=folder)
 
     return Simulator(cached_build("cxxrtl", key, build) / PROGRAM, interface)

@@ -25,6 +25,8 @@ from bitwright.sim.process import first_error, progress_bar, run_all, run_progra
 BUILD_LIMIT_SECONDS = 900.0
 """After this long a translator or compiler counts as hanging."""
 
+POPCOUNT = Path(__file__).parent / "harness" / "popcount.h"
+
 SMALL_BYTES = 100_000
 """C++ text that is not worth a second compiler."""
 
@@ -142,9 +144,9 @@ def _bins(sources: Sequence[Path]) -> list[list[Path]]:
 
 
 def compile_model(
-    folder: Path, translated: Sequence[Path], harness: str, optimize: Sequence[str], trace: bool, program: str
+    folder: Path, translated: Sequence[Path], main: Path, optimize: Sequence[str], trace: bool, program: str
 ) -> None:
-    """Compile what `verilate` made and the C++ file `harness`, all below `folder`, to the executable `folder/program`.
+    """Compile what `verilate` made below `folder` and the C++ file `main` to the executable `folder/program`.
 
     Reading Verilator's headers takes longer than compiling a small file, so the files are included into as few as keep
     the processors busy. Its "slow" files run once, at start, and are compiled without optimization.
@@ -153,11 +155,13 @@ def compile_model(
     slow = [path for path in translated if path.stem.endswith("__Slow") or path.stem.endswith("__Syms")]
     fast = [path for path in translated if path not in slow]
     units: list[tuple[str, list[Path], Sequence[str]]] = [("slow", slow, ("-O0",))]
-    units += [(f"fast{i}", group, optimize) for i, group in enumerate(_bins([*fast, folder / harness]))]
+    units += [(f"fast{i}", group, optimize) for i, group in enumerate(_bins([*fast, main]))]
     commands = []
     for name, group, level in units:
-        includes = (f'#include "{path.relative_to(folder)}"\n' for path in group)
-        (folder / f"{name}_unit.cpp").write_text("".join(includes))
+        includes = [f'#include "{path.relative_to(folder)}"\n' for path in group if path != main]
+        if main in group:
+            includes.append(f'#include "{main}"\n')
+        (folder / f"{name}_unit.cpp").write_text(f'#include "{POPCOUNT}"\n' + "".join(includes))
         commands.append(
             [gxx, *_compile_flags(level, trace), "-I.", "-Icpp", "-c", f"{name}_unit.cpp", "-o", f"{name}.o"]
         )

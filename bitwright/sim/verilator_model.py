@@ -20,6 +20,10 @@ _TEMPLATE = """\
 #include "verilated_vcd_c.h"
 #endif
 
+// What Vdut::eval() calls between its book-keeping for classes, messages and waves.
+class Vdut___024root;
+void Vdut___024root___eval(Vdut___024root*);
+
 struct Model {
     static constexpr int INPUT_BYTES = @input_bytes@;
     static constexpr int OUTPUTS = @outputs@;
@@ -45,6 +49,7 @@ struct Model {
         trace.open(argv[2]);
 #endif
         top->aclk = 0;
+        top->eval();
     }
     void dump() {
 #if VM_TRACE
@@ -57,14 +62,20 @@ struct Model {
     void input_valid(bool valid) { top->@input@_tvalid = valid; }
     bool input_ready() const { return top->@input@_tready; }
 @output_methods@
-    void settle() { top->eval(); }
+    void settle() {
+#if VM_TRACE
+        top->eval();
+#else
+        Vdut___024root___eval(top->rootp);
+#endif
+    }
     // Data pins have their value before the rising edge, as in a circuit; the falling edge does nothing else.
     void step() {
         top->aclk = 0;
-        top->eval();
+        settle();
         dump();
         top->aclk = 1;
-        top->eval();
+        settle();
         dump();
     }
     bool tap_valid(int t) const { return @tap_valid@; }
