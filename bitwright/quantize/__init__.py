@@ -9,6 +9,7 @@ from bitwright.quantize.integer_activation import integer_activation, integer_in
 from bitwright.quantize.integer_linear import integer_linear
 from bitwright.quantize.latent import clip_latent_weights_
 from bitwright.quantize.lowering import lower, reference_integers
+from bitwright.quantize.post_training import post_training_quantize
 from bitwright.quantize.ternary_linear import TernaryLinear
 from bitwright.quantize.ties import RoundingTieWarning
 
@@ -23,5 +24,6 @@ __all__ = [
     "integer_input",
     "integer_linear",
     "lower",
+    "post_training_quantize",
     "reference_integers",
 ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,7 +58,8 @@ def emit(plan: NetworkPlan) -> Emitted:
             made = Flatten(name=one.name, inputs=(tensors[one.source],), output=one.name)
         elif isinstance(one, QuantizePlan):
             source = tensors[one.source.tensor]
-            made = quantizing_operation(one, source)
+            with _one_thread():
+                made = quantizing_operation(one, source)
             if made is None:
                 tensors[one.name] = source
                 continue
@@ -75,6 +77,17 @@ def emit(plan: NetworkPlan) -> Emitted:
         operations.append(made)
         tensors[one.name] = made.output
     return Emitted(tuple(operations), tensors)
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Bisection is many small steps, which PyTorch's threads would only slow down."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def quantizing_operation(plan: QuantizePlan, source: str) -> Operation | None:

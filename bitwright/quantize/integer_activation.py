@@ -49,6 +49,11 @@ def integer_input(bits: int, *, signed: bool = False, max_value: float | None = 
     return layer
 
 
+def fixed_quantizer(bits: int, signed: bool, max_value: float) -> Any:
+    """Brevitas's quantizer of `bits` bits with a fixed scale, as `integer_input` describes it."""
+    return _quantizer("an input quantizer", bits, signed, "CONST", max_value)
+
+
 def _quantizer(
     what: str, bits: int, signed: bool, scaling: Literal["PARAMETER", "CONST"], max_value: float | None
 ) -> Any:

@@ -29,12 +29,17 @@ def integer_linear(
         in_features,
         out_features,
         bias=bias,
-        weight_quant=_binary_weight(per_channel) if bits == 1 else _integer_weight(per_channel, bits),
+        weight_quant=weight_quantizer(bits, per_channel),
     )
     return layer
 
 
-def _integer_weight(per_channel: bool, bits: int) -> Any:
+def weight_quantizer(bits: int, per_channel: bool) -> Any:
+    """Brevitas's weight quantizer for `bits` bits, as `integer_linear` describes it."""
+    return _binary_weight(per_channel) if bits == 1 else _integer_weight(bits, per_channel)
+
+
+def _integer_weight(bits: int, per_channel: bool) -> Any:
     from brevitas.quant import Int8WeightPerChannelFloat, Int8WeightPerTensorFloat
 
     quantizer: Any = Int8WeightPerChannelFloat if per_channel else Int8WeightPerTensorFloat

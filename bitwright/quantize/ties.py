@@ -64,8 +64,8 @@ def _compare_sums(
     wrong = ~(np.abs(mine - theirs) <= steps * np.abs(plan.slope) + relative * np.abs(mine))
     wrong[list(tied)] = False
     if precision == "float32":
-        for place in np.argwhere(wrong):
-            tied.setdefault(int(place[0]), (plan.name, int(place[-1])))
+        for found in np.argwhere(wrong):
+            tied.setdefault(int(found[0]), (plan.name, int(found[-1])))
     elif np.any(wrong):
         place = tuple(int(index) for index in np.argwhere(wrong)[0])
         raise LoweringError(
