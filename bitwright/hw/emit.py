@@ -91,6 +91,8 @@ class Emission:
                     f"hierarchy -top {self.name}",
                     "proc",
                     "opt -keepdc",
+                    # Storage is written before it is read; its zeros at start would make the text grow with its depth.
+                    "delete t:$meminit_v2",
                     "memory_collect",
                     "clean",
                     "write_verilog -noattr -sv out.v",
