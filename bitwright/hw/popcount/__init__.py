@@ -13,10 +13,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bitwright.errors import InputError
-from bitwright.hw.popcount import generic, lut6
+from bitwright.hw.popcount import generic, lut4_ecp5, lut4_ice40, lut6
 from bitwright.hw.popcount.ports import KINDS, Kind, is_kind, module_name
 
-FABRICS = {"generic": generic.modules, "lut6": lut6.modules}
+FABRICS = {
+    "generic": generic.modules,
+    "lut6": lut6.modules,
+    "lut4_ecp5": lut4_ecp5.modules,
+    "lut4_ice40": lut4_ice40.modules,
+}
 
 
 def popcount_library(requests: Iterable[int | tuple[str, int]], fabric: str) -> str:
