@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -131,6 +130,8 @@ class Evil:
 
 
 def torch_file() -> bytes:
+    import torch
+
     buffer = io.BytesIO()
     torch.save({"a": torch.zeros(2)}, buffer)
     return buffer.getvalue()

@@ -100,7 +100,7 @@ def test_products_and_thresholds(
 
 
 @pytest.mark.parametrize("ternary", [False, True])
-@pytest.mark.parametrize("inputs", [64 * 512, 64 * 512 + 1])
+@pytest.mark.parametrize("inputs", [64 * 512, 64 * 512 + 1, 64 * 1024])
 @pytest.mark.parametrize("frames", [3, 37])
 def test_rows_so_long_that_narrow_counters_would_overflow(frames: int, inputs: int, ternary: bool) -> None:
     check_products(1, frames, inputs, 6, ternary)
