@@ -51,8 +51,9 @@ class PortSpec:
         elif width == 8:
             return codes.astype(np.uint8)
         else:
-            shifts = np.arange(width, dtype=np.uint64)
-            bits = ((codes[:, :, None] >> shifts) & np.uint64(1)).astype(np.uint8).reshape(len(codes), -1)
+            size = (width + 7) // 8
+            octets = codes.astype("<u8").view(np.uint8).reshape(*codes.shape, 8)[:, :, :size]
+            bits = np.unpackbits(octets, axis=2, count=width, bitorder="little").reshape(len(codes), self.payload_width)
         return np.packbits(bits, axis=1, bitorder="little")
 
     def unpack(self, beats: NDArray[np.uint8], frames: int) -> NDArray[Any]:

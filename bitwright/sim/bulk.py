@@ -104,7 +104,7 @@ def build_verilator(
     bytes a beat. Raises SimulationError or ToolMissingError.
     """
     model = verilator_model.model_header(sources.top, interface, taps)
-    translate = (*TRANSLATE, *(("--trace-vcd",) if trace else ()))
+    translate = (*TRANSLATE, *(("--trace-vcd", "--timescale-override", "1ns/1ns") if trace else ()))
     key = content_key(
         sources.key(with_memories=False),
         model,
@@ -214,7 +214,9 @@ def run(
             tick=lambda: bar.update(files.status("outputs_done") / total),
         )
         seconds = time.perf_counter() - started
-        if finished.status or not files.status("status"):
+        # A memory image that is missing or too short is but a warning to Verilator.
+        warned = "%Warning" in finished.stdout + finished.stderr
+        if finished.status or warned or not files.status("status"):
             raise SimulationError(f"the simulator broke down: {first_error(finished)}")
         taps = np.fromfile(Path(scratch) / "taps.state", dtype=_TAP_STATE)
         return BulkResult(

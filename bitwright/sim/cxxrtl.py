@@ -21,7 +21,7 @@ from bitwright.sim.interface import Interface
 from bitwright.sim.process import first_error, progress_bar, run_all, run_program
 from bitwright.sim.templates import fill
 
-OPTIMIZE = ("-O2", "-march=native", "-std=c++17", "-w")
+OPTIMIZE = ("-O1", "-march=native", "-std=c++17", "-w")
 BUILD_LIMIT_SECONDS = 900.0
 
 _PASSES = """\
@@ -123,7 +123,7 @@ def _model_header(top: str, interface: Interface) -> str:
 
 def _passes(sources: VerilogSources) -> list[str]:
     return [
-        f"read_verilog -sv -DSYNTHESIS {' '.join(sorted(sources.sources))}",
+        f"read_verilog -sv -defer -DSYNTHESIS {' '.join(sorted(sources.sources))}",
         f"hierarchy -check -top {sources.top}",
         "proc",
         "flatten",

@@ -116,7 +116,7 @@ def run_program(
 def first_error(finished: Finished) -> str:
     """The line of a failed program's output that tells most."""
     lines = [line.strip() for line in (finished.stderr + "\n" + finished.stdout).splitlines() if line.strip()]
-    telling = [line for line in lines if "error" in line.lower()]
+    telling = [line for line in lines if "error" in line.lower()] or [line for line in lines if "%Warning" in line]
     return (telling or lines or [f"exit status {finished.status}"])[0]
 
 

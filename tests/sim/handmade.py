@@ -5,11 +5,17 @@ Two stages: `scale` multiplies the lanes of each beat with weights from a memory
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 
 from bitwright.graph.types import IntType, TensorSpec
 from bitwright.hw.ports import PortSpec
 from bitwright.hw.sources import VerilogSources
+from bitwright.hw.timing import Actor, Edge, TimingGraph, cumulative
+from bitwright.sim.interface import Interface
 
 _FIFO = """
 module two_deep #(parameter W = 8) (
@@ -40,7 +46,6 @@ module top (
 `ifdef SYNTHESIS
   initial $readmemh("weights.hex", weights);
 `else
-  reg [8*1024-1:0] folder;
   string path;
   initial begin
     if ($value$plusargs("memories=%s", path)) $readmemh({path, "/weights.hex"}, weights);
@@ -70,6 +75,8 @@ module top (
   two_deep #(.W(32)) total_fifo (.clk(aclk), .resetn(aresetn), .push(add & last), .in(next), .room(total__room),
     .valid(m_axis_tvalid), .out(m_axis_tdata), .pop(m_axis_tvalid & m_axis_tready));
   assign m_axis_tlast = 1'b1;
+  wire total__valid = m_axis_tvalid, total__ready = m_axis_tready;
+  wire [31:0] total__payload = m_axis_tdata;
   always @(posedge aclk) begin
     if (take) position <= position == @BEATS@ - 1 ? 0 : position + 1;
     if (add) begin sum <= next; totalled <= last ? 0 : totalled + 1; end
@@ -84,7 +91,7 @@ class Handmade:
     """The design with `lanes` elements a beat and `beats` beats a frame, its weights and its definition."""
 
     def __init__(
-        self, lanes: int = 4, beats: int = 5, seed: int = 0, ready: str = "total__room", extra: str = ""
+        self, lanes: int = 4, beats: int = 5, seed: int = 0, ready: str = "total__room | ~last", extra: str = ""
     ) -> None:
         self.weights = np.random.default_rng(seed).integers(0, 256, lanes * beats)
         self.input = PortSpec("s_axis", TensorSpec((lanes * beats,), IntType.unsigned(8)), lanes)
@@ -95,6 +102,58 @@ class Handmade:
         words = ("".join(f"{w:02x}" for w in row[::-1]) for row in self.weights.reshape(beats, lanes))
         memories = {"weights.hex": "\n".join(words) + "\n"}
         self.sources = VerilogSources("top", {"top.sv": text, "fifo.sv": _FIFO}, memories)
+
+    def changed(self, old: str, new: str) -> Handmade:
+        """The design with another text in one place of its top module."""
+        other = copy.copy(self)
+        top = self.sources.sources["top.sv"]
+        assert top.count(old) == 1
+        other.sources = replace(self.sources, sources={**self.sources.sources, "top.sv": top.replace(old, new)})
+        return other
+
+    @property
+    def interface(self) -> Interface:
+        """Its streams."""
+        return Interface.of(self.input, self.output_ports)
+
+    @property
+    def output_ports(self) -> tuple[PortSpec, ...]:
+        """Its one output."""
+        return (self.output,)
+
+    @property
+    def timing(self) -> TimingGraph:
+        """Both stages take a beat a cycle; a beat can be used one cycle after it was made."""
+        beats = self.input.beats
+        ones = np.ones(beats, dtype=np.int64)
+        last = np.zeros(beats, dtype=np.int64)
+        last[-1] = 1
+        takes = (cumulative(ones),)
+        return TimingGraph(
+            (Actor("scale", beats, takes, takes, (ones,)), Actor("total", beats, takes, takes, (last,))),
+            (Edge("input", "scale", 0, 0), Edge("scale", "total", 2, 1), Edge("total", "output", 2, 1)),
+        )
+
+    def accelerator(self) -> SimpleNamespace:
+        """The design in the form of an `Accelerator`."""
+        products = TensorSpec(self.input.spec.shape, IntType.unsigned(16))
+        scale, total = SimpleNamespace(name="scale"), SimpleNamespace(name="total")
+        return SimpleNamespace(
+            input=self.input,
+            outputs=self.output_ports,
+            timing=self.timing,
+            verilog=lambda fabric="generic": self.sources,
+            network=SimpleNamespace(spec={"products": products, "y": self.output.spec}.__getitem__),
+            stages=(
+                SimpleNamespace(name="scale", operations=("scale",), tensor="products", lanes_out=self.input.lanes),
+                SimpleNamespace(name="total", operations=("total",), tensor="y", lanes_out=1),
+            ),
+            links=(
+                SimpleNamespace(source=None, branch=0, target=scale),
+                SimpleNamespace(source=scale, branch=0, target=total),
+                SimpleNamespace(source=total, branch=0, target=None),
+            ),
+        )
 
     def run(self, x: np.ndarray) -> np.ndarray:
         """What the design computes."""
