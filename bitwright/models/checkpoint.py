@@ -1,4 +1,4 @@
-"""Trained networks on disk: one safetensors file whose header carries topology, precision, seed and accuracy as JSON."""
+"""Trained networks on disk: one safetensors file whose header tells topology, precision, seed and accuracy as JSON."""
 
 from __future__ import annotations
 

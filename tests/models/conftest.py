@@ -1,0 +1,12 @@
+"""One torch thread: these networks are too small for two, and two make the processes of a busy machine wait."""
+
+import pytest
+import torch
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
