@@ -88,13 +88,13 @@ class Design:
             max_cycles=max_cycles,
         )
 
-    def verify(self, reference: nn.Module | Network, x: Any, stalls: Stalls | None = None) -> None:
+    def verify(self, reference: nn.Module | Network, x: Any, stalls: Stalls | None = None) -> SimResult:
         """Compare the RTL with `reference`, the PyTorch module or a Network, on the inputs `x`, bit for bit.
 
-        `x` are the module's real inputs or the network's integers, frames in axis 0. Raises MismatchError with the
-        first frame, layer and channel that differ.
+        `x` are the module's real inputs or the network's integers, frames in axis 0. Returns the simulation. Raises
+        MismatchError with the first frame, layer and channel that differ.
         """
-        verify(self.accelerator, reference, x, stalls=stalls)
+        return verify(self.accelerator, reference, x, stalls=stalls)
 
     def energy(self, x: IntArray | None = None, technology: str = "horowitz45") -> EnergyReport:
         """Energy of one frame by layer: events counted in the built design, times a technology table.

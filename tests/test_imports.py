@@ -26,6 +26,7 @@ ORDER = (
     "sim",
     "energy",
     "synth",
+    "delivery",
     "design",
     "report",
     "cli",

@@ -77,6 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return 2
             return _failed(error, f"{message} (see `bitwright --help`)", error.exit_code, as_json)
         except (KeyboardInterrupt, typer.Abort):
-            print("bitwright: interrupted; nothing half-written was left", file=sys.stderr)
-            return INTERRUPTED
+            code = INTERRUPTED
+    if code == INTERRUPTED:  # Typer answers Ctrl-C by itself, with this code
+        print("bitwright: interrupted; nothing half-written was left", file=sys.stderr)
     return code if isinstance(code, int) else 0

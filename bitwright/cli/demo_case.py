@@ -65,7 +65,7 @@ def run_case(job: Job) -> Entry:
     assert subject.network.golden is not None
     design.simulate(subject.network.golden.inputs[:WAVE_FRAMES], wave=wave)
     files = {
-        "Verilog": f"{case.name}/{design.name}.sv",
+        "Verilog": f"{case.name}/{design.name}.v",
         "manifest": f"{case.name}/manifest.json",
         "testbench": f"{case.name}/testbench",
         "waveform": wave.name,

@@ -44,8 +44,7 @@ def with_test_set(entry: Entry, subject: Subject, design: Design, frames: int | 
     real, labels, source = subject.real_frames(frames)
     x = subject.network.quantize(real.reshape(len(real), *subject.network.input_spec.shape))
     say(f"{subject.name}: {len(x)} test images through the RTL")
-    if subject.module is not None:
-        design.verify(subject.module, real)
-    accuracy = subject.accuracy(design.simulate(x).outputs, labels)
+    result = design.simulate(x) if subject.module is None else design.verify(subject.module, real)
+    accuracy = subject.accuracy(result.outputs, labels)
     proved = 0 if subject.module is None else len(x)
     return replace(entry, data=f"{source}; {len(x):,} test images", frames=len(x), accuracy=accuracy, proved=proved)

@@ -52,23 +52,25 @@ def simulate(
     if output is not None:
         _save(output, result.outputs)
     report = design.cycles(frames=len(x), stalls=make_stalls(stalls))
+    accuracy = None if labels is None else subject.accuracy(result.outputs, labels)
+    frames_per_second = clock_mhz * 1e6 / report.interval
     document = {
         "network": subject.name,
         "data": source,
         "frames": len(x),
-        "accuracy": None if labels is None else subject.accuracy(result.outputs, labels),
+        "accuracy": accuracy,
         "cycles": result.cycles,
         "latency": report.latency,
         "interval": report.interval,
         "clock_mhz": clock_mhz,
-        "frames_per_second": clock_mhz * 1e6 / report.interval,
+        "frames_per_second": frames_per_second,
         "output": None if output is None else str(output),
         "wave": None if wave is None else str(wave),
     }
     text = f"{subject.name}, {source}: {len(x)} frames in {result.cycles:,} cycles; latency {report.latency}, "
-    text += f"interval {report.interval}, {document['frames_per_second']:,.0f} frames/s at {clock_mhz:g} MHz"
-    if labels is not None:
-        text += f"; accuracy {100 * document['accuracy']:.2f} %"
+    text += f"interval {report.interval}, {frames_per_second:,.0f} frames/s at {clock_mhz:g} MHz"
+    if accuracy is not None:
+        text += f"; accuracy {100 * accuracy:.2f} %"
     answer(document, text, as_json)
 
 
