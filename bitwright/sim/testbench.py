@@ -43,7 +43,7 @@ ifeq ($(words $(CURDIR)),1)
 SIM_BUILD ?= sim_build/$(SIM)
 else
 # Make cannot build in a folder whose path has a space.
-SIM_BUILD ?= $(or $(TMPDIR),/tmp)/cocotb_$(shell id -u)_$(firstword $(shell pwd | cksum))/$(SIM)
+SIM_BUILD ?= $(if $(filter 1,$(words $(TMPDIR))),$(TMPDIR),/tmp)/cocotb_$(shell id -u)_$(firstword $(shell pwd | cksum))/$(SIM)
 endif
 TOPLEVEL_LANG := verilog
 COCOTB_TOPLEVEL := @top@
@@ -79,7 +79,11 @@ BUILD_ARGS += CFG_CXXFLAGS_PCH_I=-include CFG_LDLIBS_THREADS=-pthread
 endif
 endif
 
+CUSTOM_SIM_DEPS := @module@.py vectors.json $(wildcard ../*.mem)
 include $(COCOTB_MAKEFILES)/Makefile.sim
+
+# With make -j cocotb's rules would race and could take old results for new ones.
+.NOTPARALLEL:
 
 COMPILE_ARGS := $(filter-out --public-flat-rw,$(COMPILE_ARGS))
 """
