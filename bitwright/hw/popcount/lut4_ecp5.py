@@ -80,7 +80,6 @@ def modules(kind: Kind, bits: int) -> Texts:
         carry = "1'b0"
         for pair in range(0, len(positions), 2):
             low, high = positions[pair : pair + 2]
-            sums = [f"s{number}_{pair}"] * 0
             name = f"u{number}_{pair // 2}"
             carry_out = f"c{number}_{pair // 2}"
             sums = [low.output or f"n{number}_{pair}", high.output or f"n{number}_{pair + 1}"]
