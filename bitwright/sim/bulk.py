@@ -104,7 +104,7 @@ def build_verilator(
     bytes a beat. Raises SimulationError or ToolMissingError.
     """
     model = verilator_model.model_header(sources.top, interface, taps)
-    translate = (*TRANSLATE, *(("--trace-vcd", "--timescale-override", "1ns/1ns") if trace else ()))
+    translate = (*TRANSLATE, *(("--trace-vcd",) if trace else ()))
     key = content_key(
         sources.key(with_memories=False),
         model,

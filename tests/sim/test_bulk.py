@@ -120,15 +120,17 @@ def test_verilog_that_does_not_parse() -> None:
 
 
 def test_a_loop_that_never_settles() -> None:
-    design = Handmade().changed("assign m_axis_tlast = 1'b1", "wire turn = ~(turn & s_axis_tvalid); assign m_axis_tlast = turn")
+    loop = "wire turn = ~(turn & s_axis_tvalid); assign m_axis_tlast = turn"
+    design = Handmade().changed("assign m_axis_tlast = 1'b1", loop)
     with pytest.raises(SimulationError, match="converge"):
         run(design, design.frames(1))
 
 
 def test_a_simulator_that_hangs_is_stopped() -> None:
     # An odd number times 3 is never 0; what the compiler cannot know, it cannot leave out.
-    endless = "reg [31:0] n, k; always @(posedge aclk) begin n = 1; k = 0; while (n != 0) begin n = n * 3; k = k + n; end"
-    design = Handmade().changed("assign m_axis_tlast = 1'b1", f"{endless} end assign m_axis_tlast = k[7]")
+    loop = "n = 1; k = 0; while (n != 0) begin n = n * 3; k = k + n; end"
+    endless = f"reg [31:0] n, k; always @(posedge aclk) begin {loop} end assign m_axis_tlast = k[7]"
+    design = Handmade().changed("assign m_axis_tlast = 1'b1", endless)
     simulator = bulk.build_verilator(design.sources, design.interface)
     with pytest.raises(SimulationError, match="limit of 1 s"):
         bulk.run(simulator, drive(design, design.frames(1)), design.sources.memories, limit=1)
