@@ -57,7 +57,7 @@ def lower(module: nn.Module, example_input: Tensor | NDArray[Any], *, name: str 
     )
     _compare(network, plan, emitted, exact, inputs, network.quantize(_as_numpy(x)))
     _check_trace(traced, plan, x, exact)
-    single = evaluate(traced.in_float32(module), plan, x.float(), exact=False)
+    single = evaluate(traced.to_float32_(), plan, x.float(), exact=False)
     report_ties(plan, exact, single, "float32")
     return network
 

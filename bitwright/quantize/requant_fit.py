@@ -39,6 +39,8 @@ def fit_requant(
     """
     if out_hi == out_lo:
         return None
+    moving = np.any((function.thresholds > lo[:, None]) & (function.thresholds <= hi[:, None]), axis=1)
+    slope = np.where(moving, slope, 0.0)
     reach = max(1.0, float(np.abs(lo).max()), float(np.abs(hi).max())) + 1.0
     largest = float(max(abs(out_lo), abs(out_hi)) + 1)
     for shift in range(MAX_SHIFT + 1):

@@ -22,7 +22,7 @@ class RoundingTieWarning(UserWarning):
     def __init__(self, precision: str, layer: str, frame: int, channel: int, frames: tuple[int, ...]) -> None:
         """`precision` is what disagrees with exact sums, "float32" or "float64"."""
         super().__init__(
-            f"rounding tie at layer '{layer}', frame {frame}, channel {channel}: {precision} and exact sums round to "
+            f"rounding tie at layer '{layer}', frame {frame}, channel {channel}: {precision} and exact sums decide for "
             f"different integers ({len(frames)} frames in all); the integer network follows exact sums"
         )
         self.layer = layer

@@ -40,9 +40,10 @@ class TracedModule:
         """The layer that a call_module node calls."""
         return self.module.get_submodule(str(node.target))
 
-    def in_float32(self, original: nn.Module) -> fx.GraphModule:
-        """The same graph over a float32 eval copy of the original module."""
-        return fx.GraphModule(_evaluation_copy(original).float(), self.graph)
+    def to_float32_(self) -> fx.GraphModule:
+        """Turn the copy to float32 in place, when nothing needs it in float64 any more; the runner."""
+        self.module.float()
+        return self.runner
 
 
 def trace(module: nn.Module) -> TracedModule:

@@ -6,28 +6,20 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, fx, nn
+from torch import fx, nn
 
-from bitwright.errors import InputError, LoweringError
-from bitwright.graph import IntType, Linear, TensorSpec
+from bitwright.errors import LoweringError
+from bitwright.graph import IntType
 from bitwright.quantize import functions, layers
 from bitwright.quantize.binary_activation import BinaryActivation
 from bitwright.quantize.binary_input import BinaryInput
 from bitwright.quantize.binary_linear import BinaryLinear
-from bitwright.quantize.input_quantizer import read_input_quantizer
 from bitwright.quantize.plan import (
-    FlattenPlan,
-    IndexPlan,
     InputPlan,
-    LinearPlan,
-    LinearReading,
     NetworkPlan,
-    Plan,
-    QuantizePlan,
-    QuantizerReading,
 )
+from bitwright.quantize.planner import Planner
 from bitwright.quantize.ternary_linear import TernaryLinear
 from bitwright.quantize.tracing import TracedModule, real_tensor
 from bitwright.quantize.value import (
@@ -42,11 +34,6 @@ from bitwright.quantize.value import (
 )
 
 TENSORS = RealInput | IntegerValue | IndexValue | TopKPair
-
-MAX_INPUT_BITS = 8
-"""Widest activations that a Linear takes."""
-
-QUANTIZE_FIRST = "put a quantizer before it, such as integer_input(8), BinaryInput() or integer_activation(bits)"
 
 
 def plan_network(traced: TracedModule, recorded: Mapping[str, Any], input_type: IntType | None) -> NetworkPlan:
@@ -64,8 +51,7 @@ class _Walk:
         self.recorded = recorded
         self.input_type = input_type
         self.values: dict[fx.Node, Value] = {}
-        self.plans: list[Plan] = []
-        self.names = {"input"}
+        self.planner = Planner()
         self.outputs: tuple[IntegerValue | IndexValue, ...] = ()
         self.single_output = True
         self.input_shape: tuple[int, ...] = ()
@@ -83,12 +69,12 @@ class _Walk:
             value = handlers[node.op](node)
             if value is not None:
                 self.values[node] = value
-        quantizers = [plan for plan in self.plans if isinstance(plan, InputPlan)]
+        quantizers = [plan for plan in self.planner.plans if isinstance(plan, InputPlan)]
         if self.input_type is None and len(quantizers) != 1:
             where = type(self.traced.module).__name__
             raise LoweringError(where, f"its input meets {len(quantizers)} quantizers", "quantize it once, first")
         dtype = self.input_type or quantizers[0].quantizer.dtype
-        return NetworkPlan(self.input_shape, dtype, tuple(self.plans), self.outputs, self.single_output)
+        return NetworkPlan(self.input_shape, dtype, tuple(self.planner.plans), self.outputs, self.single_output)
 
     # Ends of the graph
 
@@ -125,7 +111,7 @@ class _Walk:
             if value.tensor in [earlier.tensor for earlier in found]:
                 raise LoweringError(name, "returns the same integers twice", "return each tensor once")
             found.append(value)
-        if not self.plans or all(isinstance(plan, InputPlan) for plan in self.plans):
+        if not self.planner.plans or all(isinstance(plan, InputPlan) for plan in self.planner.plans):
             raise LoweringError(where, "has no layer that computes", "add a linear layer")
         self.outputs = tuple(found)
 
@@ -141,9 +127,9 @@ class _Walk:
         if isinstance(layer, nn.Flatten):
             return self._reshape(node, value)
         if isinstance(layer, BinaryLinear | TernaryLinear):
-            return self._linear(node, name, value, layers.read_linear(layer))
+            return self.planner.linear(node.name, name, value, layers.read_linear(layer))
         if isinstance(layer, BinaryActivation | BinaryInput):
-            return self._quantize(node, name, value, layers.read_quantizer(layer))
+            return self.planner.quantize(node.name, name, layer, value, layers.read_quantizer(layer))
         brevitas_value = self._brevitas(node, name, layer, value)
         if brevitas_value is not None:
             return brevitas_value
@@ -153,7 +139,7 @@ class _Walk:
                 "its weights are real numbers",
                 "use BinaryLinear, TernaryLinear or integer_linear(), or call post_training_quantize() first",
             )
-        after = layers.after_layer(name, layer, self._integers(name, value))
+        after = layers.after_layer(name, layer, self.planner.integers(name, value))
         if after is None:
             raise LoweringError(
                 name,
@@ -173,83 +159,24 @@ class _Walk:
                 raise LoweringError(name, "quantizes its input as well", "leave out its input_quant")
             quantizer = read.read_activation(name, layer)
             if quantizer is not None:
-                return self._quantize(node, name, value, quantizer)
+                return self.planner.quantize(node.name, name, layer, value, quantizer)
             plain = read.unquantized(layer)
-            return value if plain is None else layers.after_layer(name, plain, self._integers(name, value))
+            return value if plain is None else layers.after_layer(name, plain, self.planner.integers(name, value))
         if not read.is_linear(layer):
             return None
         before = read.input_quantizer(layer)
         quantized_input = self._recorded_input(node)
         if before is not None:
-            value = self._quantize(node, f"{name}.input_quant", value, read.read_proxy(name, before))
+            value = self.planner.quantize(node.name, f"{name}.input_quant", layer, value, read.read_proxy(name, before))
             with torch.no_grad():
                 quantized_input = before(quantized_input)
-        result: Value = self._linear(node, name, value, read.read_linear(name, layer, quantized_input))
+        result: Value = self.planner.linear(node.name, name, value, read.read_linear(name, layer, quantized_input))
         behind = read.output_quantizer(layer)
         if behind is not None:
-            result = self._quantize(node, f"{name}.output_quant", result, read.read_proxy(name, behind))
+            result = self.planner.quantize(
+                node.name, f"{name}.output_quant", layer, result, read.read_proxy(name, behind)
+            )
         return result
-
-    def _linear(self, node: fx.Node, name: str, value: Value, reading: LinearReading) -> IntegerValue:
-        source, name = self._integers(name, value), self._unique(name)
-        step = source.grid_step
-        if step is None:
-            raise LoweringError(
-                name,
-                "its input is not quantized to one scale for all channels",
-                "put a quantizer with one scale directly before it, such as integer_activation(bits)",
-            )
-        if source.dtype.width > MAX_INPUT_BITS:
-            raise LoweringError(
-                name, f"its input has {source.dtype.width} bits, more than {MAX_INPUT_BITS}", QUANTIZE_FIRST
-            )
-        operation = Linear(
-            name=name, inputs=(source.tensor,), output=name, weights=reading.weights, weight_type=reading.weight_type
-        )
-        spec = self._infer(name, operation, TensorSpec(source.shape, source.dtype))
-        lows, highs = operation.bounds(source.dtype)
-
-        def real(sums: Tensor) -> Tensor:
-            return reading.real(sums, step)
-
-        slope = np.array(reading.slope * step)
-        self.plans.append(LinearPlan(name, node.name, source, step, reading.weights, reading.weight_type, slope, real))
-        return IntegerValue(
-            tensor=name,
-            shape=spec.shape,
-            dtype=spec.dtype,
-            lo=np.array(lows, dtype=np.int64),
-            hi=np.array(highs, dtype=np.int64),
-            steps=(real,),
-            slope=slope,
-            offset=np.array(reading.bias),
-        )
-
-    def _infer(self, name: str, operation: Linear, spec: TensorSpec) -> TensorSpec:
-        try:
-            return operation.infer(spec)
-        except InputError as error:
-            raise LoweringError(name, str(error), "use fewer bits or fewer inputs") from error
-
-    def _quantize(self, node: fx.Node, name: str, value: Value, reading: QuantizerReading) -> IntegerValue:
-        name = name if isinstance(value, RealInput) else self._unique(name)
-        if isinstance(value, RealInput):
-            quantizer = read_input_quantizer(name, self.traced.layer(node), reading)
-            self.plans.append(InputPlan(name, node.name, value.shape, quantizer, reading, value.flattened))
-            tensor = "input"
-            if value.flattened:
-                tensor = self._unique("flatten")
-                self.plans.append(FlattenPlan(tensor, node.name, "input"))
-            shape = (int(np.prod(value.shape)),) if value.flattened else value.shape
-        else:
-            source = self._integers(name, value)
-            if reading.scale.size not in (1, source.channels):
-                raise LoweringError(
-                    name, f"has {reading.scale.size} scales for {source.channels} channels", "use one for each channel"
-                )
-            self.plans.append(QuantizePlan(name, node.name, source, reading))
-            tensor, shape = name, source.shape
-        return grid_value(tensor, shape, reading.dtype, np.array(np.broadcast_to(reading.scale, shape[-1:])))
 
     # Functions and methods
 
@@ -273,7 +200,7 @@ class _Walk:
         if target in functions.ARITHMETIC:
             held = [one if isinstance(one, IntegerValue | Constant) else self._scalar(name, one) for one in args]
             return functions.after_arithmetic(name, target, tuple(held), keywords)
-        value = self._integers(name, self._value(name, first))
+        value = self.planner.integers(name, self._value(name, first))
         rest = [one.held if isinstance(one, Constant) else one for one in args[1:]]
         if target in functions.CLIP:
             return functions.after_clip(name, target, value, rest, keywords)
@@ -307,23 +234,7 @@ class _Walk:
         return "the input before its quantizer" if isinstance(one, RealInput) else f"a {type(one).__name__}"
 
     def _reshape(self, node: fx.Node, value: Value) -> Value:
-        name, shape = self._name(node), self._shape(node)
-        if not isinstance(value, RealInput | IntegerValue):
-            raise LoweringError(name, "reshapes indices", "leave the indices as they are")
-        flat = isinstance(value, RealInput) and value.flattened
-        before = (int(np.prod(value.shape)),) if flat else value.shape
-        if shape == before:
-            return value
-        if shape != (int(np.prod(before)),):
-            raise LoweringError(name, f"reshapes {before} to {shape}", "only flatten, which keeps the batch axis")
-        if isinstance(value, RealInput):
-            return RealInput(value.shape, flattened=True)
-        step = value.grid_step
-        if step is None:
-            raise LoweringError(name, "flattens before a quantizer", "flatten first, or quantize first")
-        name = self._unique(name)
-        self.plans.append(FlattenPlan(name, node.name, value.tensor))
-        return grid_value(name, shape, value.dtype, uniform(step, shape[0]))
+        return self.planner.flatten(node.name, self._name(node), value, self._shape(node))
 
     def _arg_max(
         self, node: fx.Node, name: str, value: IntegerValue, rest: list[Any], keywords: dict[str, Any]
@@ -331,7 +242,7 @@ class _Walk:
         dim = rest[0] if rest else keywords.get("dim")
         if dim not in (1, -1) or keywords.get("keepdim", rest[1] if len(rest) > 1 else False):
             raise LoweringError(name, "is not over the last axis alone", "use argmax(dim=-1)")
-        return self._indices(node, name, value, None)
+        return self.planner.indices(node.name, name, value, None)
 
     def _top_k(
         self, node: fx.Node, name: str, value: IntegerValue, rest: list[Any], keywords: dict[str, Any]
@@ -339,20 +250,7 @@ class _Walk:
         options = {**dict(zip(("k", "dim", "largest", "sorted"), rest, strict=False)), **keywords}
         if options.get("dim", -1) not in (1, -1) or not options.get("largest", True) or not options.get("sorted", True):
             raise LoweringError(name, "is not the sorted largest of the last axis", "use topk(k)")
-        return TopKPair(self._indices(node, name, value, int(options["k"])))
-
-    def _indices(self, node: fx.Node, name: str, value: IntegerValue, k: int | None) -> IndexValue:
-        if len(value.shape) != 1:
-            raise LoweringError(name, f"its input has shape {value.shape}", "flatten first")
-        if not value.affine or value.uniform_slope is None:
-            raise LoweringError(
-                name,
-                "its channels have different scales, so the order of the integers is not the order of the scores",
-                "use one scale in the last layer (per_channel=False, no BatchNorm), or return the scores",
-            )
-        name = self._unique(name)
-        self.plans.append(IndexPlan(name, node.name, value, k))
-        return IndexValue(name)
+        return TopKPair(self.planner.indices(node.name, name, value, int(options["k"])))
 
     def _pick(self, node: fx.Node, name: str, pair: TopKPair) -> Value:
         if node.args[1] in (1, "indices"):
@@ -361,22 +259,8 @@ class _Walk:
 
     # Names, shapes, recorded values
 
-    def _integers(self, name: str, value: Value) -> IntegerValue:
-        if isinstance(value, RealInput):
-            raise LoweringError(name, "sees the real input of the network", QUANTIZE_FIRST)
-        if not isinstance(value, IntegerValue):
-            raise LoweringError(name, "does not follow scores but indices or numbers", "put it before them")
-        return value
-
     def _name(self, node: fx.Node) -> str:
         return str(node.target) if node.op == "call_module" else node.name
-
-    def _unique(self, name: str) -> str:
-        found, number = name, 1
-        while found in self.names:
-            found, number = f"{name}_{number}", number + 1
-        self.names.add(found)
-        return found
 
     def _shape(self, node: fx.Node) -> tuple[int, ...]:
         shape = tuple(real_tensor(self.recorded[node.name]).shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,7 +79,7 @@ def random_mlp(seed: int) -> Drawn:
     torch.manual_seed(seed)
     sizes = [int(size) for size in rng.integers(1, 24, size=rng.integers(2, 6))]
     stack: list[nn.Module] = [random_input(rng)]
-    for index, (fan_in, fan_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for index, (fan_in, fan_out) in enumerate(itertools.pairwise(sizes)):
         stack.append(random_linear(fan_in, fan_out, rng))
         if rng.integers(3):
             stack.append(random_batch_norm(fan_out, rng))
@@ -91,9 +92,9 @@ def random_mlp(seed: int) -> Drawn:
     module = nn.Sequential(*stack)
     x = torch.from_numpy(rng.normal(size=(16, sizes[0])) * 2).float()
     module.train()
-    norms = {layer: layer.momentum for layer in module if isinstance(layer, nn.BatchNorm1d)}
-    for norm in norms:
-        norm.momentum = 0.0
+    for norm in module:
+        if isinstance(norm, nn.BatchNorm1d):
+            norm.momentum = 0.0
     with torch.no_grad():
         module(x)  # Scales that are learned start from what they see.
     return Drawn(module.eval(), x)
