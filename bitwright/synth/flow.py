@@ -81,7 +81,7 @@ def synthesize_sources(
     if pins == "out-of-context" and target.family != "ecp5":
         raise InputError(f"pins='out-of-context' is not possible on {target.name}; use pins='wrap'")
     deadline = Deadline(timeout_s)
-    core, notes = _map(sources, target, deadline)
+    core, notes = map_for(sources, target, deadline)
     fit.check_cells(target, core.cells)
     tools = {"yosys": yosys_version()}
     placement = None
@@ -123,7 +123,7 @@ def synthesize_sources(
     )
 
 
-def _map(sources: VerilogSources, device: Device, deadline: Deadline) -> tuple[Netlist, list[str]]:
+def map_for(sources: VerilogSources, device: Device, deadline: Deadline) -> tuple[Netlist, list[str]]:
     """The mapped design; multipliers go to LUTs when the device has too few DSP blocks."""
     netlist = map_design(sources, device, device.dsps > 0, deadline)
     if netlist.cells.dsps <= device.dsps:

@@ -24,14 +24,32 @@ class Netlist:
     ports: tuple[Port, ...]
 
 
-def map_command(device: Device, top: str, dsp: bool) -> str:
-    """The Yosys command that maps module `top` to the cells of the device's family."""
+# What `synth_ice40 -dsp` does for multipliers, but for its pass ice40_dsp: that one drops logic when a register takes
+# the products of several blocks. The registers stay outside the blocks.
+_ICE40_DSP = (
+    "proc",
+    "flatten",
+    "opt_expr",
+    "opt_clean",
+    "opt -nodffe -nosdff",
+    "wreduce",
+    "peepopt",
+    "opt_clean",
+    "techmap -map +/mul2dsp.v -map +/ice40/dsp_map.v -D DSP_A_MAXWIDTH=16 -D DSP_B_MAXWIDTH=16 "
+    "-D DSP_A_MINWIDTH=2 -D DSP_B_MINWIDTH=2 -D DSP_Y_MINWIDTH=11 -D DSP_NAME=$__MUL16X16",
+    "chtype -set $mul t:$__soft_mul",
+)
+
+
+def map_commands(device: Device, top: str, dsp: bool) -> tuple[str, ...]:
+    """The Yosys commands that map module `top` to the cells of the device's family, with or without DSP blocks."""
     if device.family == "ecp5":
-        return f"synth_ecp5 -top {top}" + ("" if dsp else " -nodsp")
+        return (f"synth_ecp5 -top {top}" + ("" if dsp else " -nodsp"),)
     if device.family == "ice40":
-        speed = "u" if "up5k" in device.name else "hx"
-        return f"synth_ice40 -top {top} -device {speed}" + (" -dsp" if dsp else "")
-    return f"synth_xilinx -family xc7 -flatten -noiopad -top {top}" + ("" if dsp else " -nodsp")
+        speed = "u" if device.name == "ice40-up5k" else "hx"
+        before = (f"hierarchy -check -top {top}", *_ICE40_DSP) if dsp else ()
+        return (*before, f"synth_ice40 -top {top} -device {speed}")
+    return (f"synth_xilinx -family xc7 -flatten -noiopad -top {top}" + ("" if dsp else " -nodsp"),)
 
 
 def map_design(sources: VerilogSources, device: Device, dsp: bool, deadline: Deadline) -> Netlist:
@@ -42,7 +60,7 @@ def map_design(sources: VerilogSources, device: Device, dsp: bool, deadline: Dea
     script = "\n".join(
         [
             read_command(sources),
-            map_command(device, sources.top, dsp),
+            *map_commands(device, sources.top, dsp),
             "setattr -mod -unset keep_hierarchy *",
             "flatten",
             "opt_clean -purge",
@@ -69,7 +87,7 @@ def wrap_pins(core: Netlist, device: Device, deadline: Deadline) -> Netlist:
     script = "\n".join(
         [
             "read_verilog -sv shell.v",
-            map_command(device, SHELL, False),
+            *map_commands(device, SHELL, False),
             "read_rtlil -overwrite core.il",
             f"hierarchy -check -top {SHELL}",
             "flatten",

@@ -47,7 +47,7 @@ def read_command(sources: VerilogSources) -> str:
     for name in (*sources.sources, *sources.memories):
         if "/" in name or '"' in name or "\n" in name or name.startswith("."):
             raise InputError(f"'{name}' cannot be a Verilog file name; use letters, digits, '_' and one extension")
-    return "read_verilog -sv " + " ".join(f'"{name}"' for name in sorted(sources.sources))
+    return "read_verilog -sv -defer " + " ".join(f'"{name}"' for name in sorted(sources.sources))
 
 
 def cell_counts(stat: Path) -> Mapping[str, int]:
