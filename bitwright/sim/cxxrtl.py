@@ -21,7 +21,7 @@ from bitwright.sim.interface import Interface
 from bitwright.sim.process import first_error, progress_bar, run_all, run_program
 from bitwright.sim.templates import fill
 
-OPTIMIZE = ("-O1", "-march=native", "-std=c++17", "-w")
+OPTIMIZE = ("-O2", "-march=native", "-std=c++17", "-w")
 BUILD_LIMIT_SECONDS = 900.0
 
 _PASSES = """\

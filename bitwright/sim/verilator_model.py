@@ -45,8 +45,8 @@ struct Model {
 #endif
         top = std::make_unique<Vdut>(&context, "@top@");
 #if VM_TRACE
-        context.timeunit(-9);
-        context.timeprecision(-9);
+        trace.set_time_unit("1ns");
+        trace.set_time_resolution("1ns");
         top->trace(&trace, 99);
         trace.open(argv[2]);
 #endif
