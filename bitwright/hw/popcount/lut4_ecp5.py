@@ -1,211 +1,122 @@
-"""Popcounts for LUTs of 4 inputs in front of a carry (ECP5: CCU2C, two positions each).
+"""Popcounts for LUTs of 4 inputs in front of a carry (ECP5: LUT4 and CCU2C).
 
-A position computes P, any function of four inputs, and gives the sum bit P ^ carry and the carry `P ? carry : G`,
-where G is P's own table read at C = D = 0. So one position adds two whole products to the carry that comes in, and
-the next brings the carry out and at the same time feeds a product of its own to the adder after it: three products to
-two bits in one CCU2C. With D tied to 1, P and G are free of each other, which is how all other positions are used.
-
-For two xnor products the shared table forces G = ~product: such a chain carries complements, its sums come out
-complemented, and the next chain takes them so. Chains of one stage are strung on one carry run; a feed cuts it.
+A tree: groups of three products become 2-bit numbers, and every level adds pairs of numbers and one more product as
+carry in, so that 7, 15, 31 and 63 products fill 3, 4, 5 and 6 bits. All of that is carry chains (`ccu2c`). Where the
+number of products lies a little above such a size, groups of four counted by LUTs save the level that would be added.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import lru_cache
-from itertools import groupby
 
-from bitwright.hw.popcount.heap import Heap
-from bitwright.hw.popcount.network import Bit, Chain, Network, Operand, Product
+from bitwright.hw.popcount.ccu2c import run_length, run_lines, runs
+from bitwright.hw.popcount.network import Bit, Chain, Lookup, Network, Operand, Product, Unit
 from bitwright.hw.popcount.ports import Kind, module_text
-from bitwright.hw.popcount.writer import Texts, count_assignment, wires
+from bitwright.hw.popcount.writer import Texts, bundle, count_assignment, kept, product, wires
 
-_CELL = "popcount_ecp5_ccu2c"
-_RUN = 24
-"""Most positions on one carry run: timing analysis sees a ripple through all of it, though feeds cut it."""
-_HELD_BACK = 16
-"""Shares of the products that wait for the second stage are tried in steps of 1 / _HELD_BACK."""
-
-_CELL_TEXT = f"""\
-module {_CELL} #(parameter [15:0] INIT0 = 0, parameter [15:0] INIT1 = 0) (
-  input wire cin, input wire [3:0] i0, input wire [3:0] i1, output wire [1:0] s, output wire cout
-);
-`ifdef SYNTHESIS
-  CCU2C #(.INIT0(INIT0), .INIT1(INIT1), .INJECT1_0("NO"), .INJECT1_1("NO")) cell_ (
-    .CIN(cin), .A0(i0[0]), .B0(i0[1]), .C0(i0[2]), .D0(i0[3]), .A1(i1[0]), .B1(i1[1]), .C1(i1[2]), .D1(i1[3]),
-    .S0(s[0]), .S1(s[1]), .COUT(cout)
-  );
-`else
-  wire p0 = INIT0[i0];
-  wire p1 = INIT1[i1];
-  wire c1 = p0 ? cin : INIT0[{{2'b00, i0[1:0]}}];
-  assign s = {{p1 ^ c1, p0 ^ cin}};
-  assign cout = p1 ? c1 : INIT1[{{2'b00, i1[1:0]}}];
-`endif
-endmodule
-"""
-
-
-@dataclass(frozen=True)
-class _Position:
-    """One position: its table, the nets of A, B, C, D, and the net of its sum output, if used."""
-
-    table: int
-    nets: tuple[str, str, str, str]
-    output: str | None
+_PREFIX = "popcount_ecp5"
+_GROUP = 4
+"""Most products in a group at the foot of the tree."""
+Number = tuple[Operand, ...]
+"""Operands of columns 0, 1, 2, ..."""
 
 
 def cost(network: Network) -> int:
-    """LUTs: two for each CCU2C."""
-    return sum(2 * (-(-_length(run) // 2)) for run in _runs(network))
+    """LUTs: those of the lookups and two for each CCU2C."""
+    lookups = sum(op.cost for op in network.operations if isinstance(op, Lookup))
+    return lookups + sum(2 * -(-run_length(run) // 2) for run in runs(network))
 
 
 @lru_cache(maxsize=256)
-def network(kind: Kind, bits: int) -> Network:
-    """The cheapest network found, the shallower one of equals."""
-    found = [_held_back(bits, share * bits // _HELD_BACK) for share in range(_HELD_BACK // 2)]
-    return min(found, key=lambda net: (cost(net), net.levels))
+def network(bits: int) -> Network:
+    """The tree over `bits` products, with as few levels as possible."""
+    levels = 0
+    while bits > _capacity(levels):
+        levels += 1
+    return _Tree(bits, levels).network
 
 
 def modules(kind: Kind, bits: int) -> Texts:
     """The modules of one popcount, by name."""
-    net = network(kind, bits)
-    inverted: set[int] = set()
+    net = network(bits)
+    texts: Texts = {}
     body: list[str] = []
-    for number, run in enumerate(_runs(net)):
-        positions = _positions(kind, run, inverted)
-        outputs = [position.output for position in positions if position.output is not None]
+    for number, operation in enumerate(op for op in net.operations if isinstance(op, Lookup)):
+        name, text = _leaf(operation.block, kind)
+        texts[name] = text
+        nets = [net for operand in operation.operands for net in wires(kind, operand)]
+        outputs = [f"b{bit.index}" for bit in operation.outputs]
         body.append(f"  wire {', '.join(outputs)};")
-        carry = "1'b0"
-        for pair in range(0, len(positions), 2):
-            low, high = positions[pair : pair + 2]
-            name = f"u{number}_{pair // 2}"
-            carry_out = f"c{number}_{pair // 2}"
-            sums = [low.output or f"n{number}_{pair}", high.output or f"n{number}_{pair + 1}"]
-            spare = [net_name for net_name, p in zip(sums, (low, high), strict=True) if p.output is None]
-            body.append(f"  wire {', '.join([*spare, carry_out])};")
-            body.append(
-                f"  {_CELL} #(.INIT0(16'h{low.table:04x}), .INIT1(16'h{high.table:04x})) {name} (.cin({carry}), "
-                f".i0({_nets(low)}), .i1({_nets(high)}), .s({{{sums[1]}, {sums[0]}}}), .cout({carry_out}));"
-            )
-            carry = carry_out
-    top = module_text(kind, bits, [*body, count_assignment(net, kind, frozenset(inverted))])
-    return {_CELL: _CELL_TEXT} | top
+        body.append(f"  {name} l{number} (.i({bundle(nets)}), .o({bundle(outputs)}));")
+    cells, lines, inverted = run_lines(net, kind)
+    return texts | cells | module_text(kind, bits, [*body, *lines, count_assignment(net, kind, inverted)])
 
 
-def _held_back(bits: int, later: int) -> Network:
-    """The network in which `later` of the products enter at the second stage, at the foot of longer chains."""
-    heap = Heap(bits)
-    for index in range(bits):
-        heap.add(0, Product(index), 1 if index < later else 0)
-    return heap.reduce(quads=False, first_stage=0)
+def _capacity(levels: int) -> int:
+    """The products that a tree of so many levels of adders can count."""
+    return ((_GROUP + 1) << levels) - 1
 
 
-def _length(run: list[Chain]) -> int:
-    """Positions of a run: a feed before each chain, and one more where the last carry is wanted."""
-    return sum(1 + chain.positions for chain in run) + (run[-1].outputs[-1] is not None)
+class _Tree:
+    """Builds the operations; level 0 counts the groups."""
+
+    def __init__(self, bits: int, levels: int) -> None:
+        self.made = 0
+        self.lookups: list[Lookup] = []
+        self.chains: list[Chain] = []
+        count = self._number(iter(range(bits)), bits, levels)
+        self.chains.sort(key=lambda chain: chain.level)
+        padded = (*count, *[None] * (bits.bit_length() - len(count)))
+        self.network = Network(bits, (*self.lookups, *self.chains), padded)
+
+    def _bit(self, column: int, level: int) -> Bit:
+        self.made += 1
+        return Bit(self.made - 1, column, level)
+
+    def _lookup(self, block: str, operands: Number, columns: int, level: int) -> Number:
+        outputs = tuple(self._bit(column, level) for column in range(columns))
+        self.lookups.append(Lookup(block, operands, outputs, columns))
+        return outputs
+
+    def _chain(self, units: list[Unit], operands: list[Operand], carry: Operand, width: int, level: int) -> Number:
+        outputs = tuple(self._bit(column, level + 1) for column in range(width))
+        spare = (None,) * (len(units) + 1 - width)
+        self.chains.append(Chain(0, tuple(units), tuple(operands), carry, (*outputs, *spare), level))
+        return outputs
+
+    def _number(self, products: Iterator[int], size: int, level: int) -> Number:
+        """The count of the next `size` products."""
+        if level == 0 or size <= 2:
+            return self._group([Product(next(products)) for _ in range(size)])
+        carry = Product(next(products))
+        first = self._number(products, size // 2, level - 1)
+        second = self._number(products, (size - 1) // 2, level - 1)
+        units, operands = [], []
+        for column, operand in enumerate(first):
+            pair = [operand, *second[column : column + 1]]
+            units.append(Unit.FULL if len(pair) == 2 else Unit.HALF)
+            operands += pair
+        return self._chain(units, operands, carry, size.bit_length(), level)
+
+    def _group(self, products: list[Product]) -> Number:
+        if len(products) < 2:
+            return tuple(products)
+        if len(products) == 3:
+            return self._chain([Unit.FULL], list(products[1:]), products[0], 2, 0)
+        pairs = [self._lookup("pair", tuple(products[k : k + 2]), 2, 1) for k in range(0, len(products), 2)]
+        return pairs[0] if len(pairs) == 1 else self._lookup("merge", (*pairs[0], *pairs[1]), 3, 1)
 
 
-def _runs(network: Network) -> list[list[Chain]]:
-    """The chains of each stage strung together, no run longer than _RUN unless one chain is."""
-    runs: list[list[Chain]] = []
-    chains = [op for op in network.operations if isinstance(op, Chain)]
-    for _, stage in groupby(chains, key=lambda chain: chain.level):
-        run: list[Chain] = []
-        for chain in stage:
-            if run and _length([*run, chain]) > _RUN:
-                runs.append(run)
-                run = []
-            run.append(chain)
-        runs.append(run)
-    return runs
-
-
-def _positions(kind: Kind, run: list[Chain], inverted: set[int]) -> list[_Position]:
-    """The positions of a run, an even number; adds the complemented bits it makes to `inverted`."""
-    positions: list[_Position] = []
-    last_carry: str | None = None
-    for chain in run:
-        complement = kind == "xnor" and any(
-            isinstance(a, Product) and isinstance(b, Product) for a, b in _operand_pairs(chain)
-        )
-        positions.append(_feed(kind, chain.carry_in, complement, inverted, last_carry))
-        for (a, b), output in zip(_operand_pairs(chain), chain.outputs, strict=False):
-            positions.append(_adder(kind, a, b, complement, inverted, _name(output)))
-        last_carry = _name(chain.outputs[-1])
-        if complement:
-            inverted |= {bit.index for bit in chain.outputs if bit is not None}
-    if last_carry is not None or len(positions) % 2:
-        positions.append(_Position(0, ("1'b0", "1'b0", "1'b1", "1'b1"), last_carry))
-    if len(positions) % 2:
-        positions.append(_Position(0, ("1'b0", "1'b0", "1'b1", "1'b1"), None))
-    return positions
-
-
-def _name(bit: Bit | None) -> str | None:
-    return None if bit is None else f"b{bit.index}"
-
-
-def _nets(position: _Position) -> str:
-    return "{" + ", ".join(reversed(position.nets)) + "}"
-
-
-def _operand_pairs(chain: Chain) -> list[tuple[Operand, Operand | None]]:
-    """The operands of each position of a chain of full and half adders."""
-    pairs: list[tuple[Operand, Operand | None]] = []
-    rest = list(chain.operands)
-    for unit in chain.units:
-        first = rest.pop(0)
-        pairs.append((first, rest.pop(0) if unit.operands == 2 else None))
-    return pairs
-
-
-def _value(kind: Kind, operand: Operand, inverted: set[int], first: int, second: int) -> int:
-    """The true value of an operand from the levels of its one or two nets."""
-    if isinstance(operand, Bit):
-        return first ^ (operand.index in inverted)
-    if kind == "plain":
-        return first
-    return first & second if kind == "and" else 1 ^ first ^ second
-
-
-def _table(propagate: Callable[[int, int, int, int], int]) -> int:
-    """The 16-bit table of a function of A, B, C, D; A is bit 0 of the index."""
-    return sum(propagate(k & 1, k >> 1 & 1, k >> 2 & 1, k >> 3) << k for k in range(16))
-
-
-def _feed(kind: Kind, operand: Operand | None, complement: bool, inverted: set[int], carry: str | None) -> _Position:
-    """A position that gives out the carry of the chain before it and starts the next chain with `operand`."""
-    if operand is None:
-        return _Position(0x00FF if complement else 0, ("1'b0", "1'b0", "1'b1", "1'b1"), carry)
-    nets = wires(kind, operand)
-    table = _table(lambda a, b, c, d: 0 if d else _value(kind, operand, inverted, a, b) ^ complement)
-    return _Position(table, (nets[0], nets[-1] if len(nets) == 2 else "1'b0", "1'b1", "1'b1"), carry)
-
-
-def _adder(
-    kind: Kind, first: Operand, second: Operand | None, complement: bool, inverted: set[int], output: str | None
-) -> _Position:
-    """A position that adds one or two operands to the carry."""
-    if isinstance(second, Product) and not isinstance(first, Product):
-        first, second = second, first
-    nets = wires(kind, first)
-    more = wires(kind, second) if second is not None else []
-    if len(nets) == 2 and len(more) == 2:
-
-        def both(a: int, b: int, c: int, d: int) -> int:
-            return (a & b) ^ (c & d) if kind == "and" else a ^ b ^ c ^ d
-
-        return _Position(_table(both), (nets[0], nets[1], more[0], more[1]), output)
-
-    def position(a: int, b: int, c: int, d: int) -> int:
-        value = _value(kind, first, inverted, a, b)
-        if not d:
-            generate = value if second is not None else 0
-            return generate ^ complement
-        other = 0 if second is None else _value(kind, second, inverted, c if len(nets) == 2 else b, 0)
-        return value ^ other
-
-    inputs = (nets + more + ["1'b0", "1'b1"])[:3] if len(nets + more) < 3 else nets + more
-    return _Position(_table(position), (inputs[0], inputs[1], inputs[2], "1'b1"), output)
+def _leaf(block: str, kind: Kind) -> tuple[str, str]:
+    """`pair`: two products as a 2-bit number; `merge`: the sum of two such numbers, each at most 2. A LUT a bit."""
+    name = f"{_PREFIX}_{block}"
+    if block == "merge":
+        body = [
+            "wire carry = i[0] & i[2];",
+            "assign o = {i[1] & i[3], i[1] ^ i[3] ^ carry, i[0] ^ i[2]};",
+        ]
+        return name, kept(name, 4, 3, body)
+    name = f"{_PREFIX}_{kind}_{block}"
+    p, q = ("i[0]", "i[1]") if kind == "plain" else (product(kind, "i[0]", "i[1]"), product(kind, "i[2]", "i[3]"))
+    return name, kept(name, 2 if kind == "plain" else 4, 2, [f"assign o = {{{p} & {q}, {p} ^ {q}}};"])
