@@ -13,7 +13,7 @@ from bitwright.errors import InputError
 from bitwright.hw.resources import StageResources
 
 if TYPE_CHECKING:
-    from bitwright.hw.assemble import Accelerator
+    from bitwright.hw import Accelerator
 
 NOTES = (
     "the error of this estimate is not known yet: it has not been compared with a netlist or a chip",
