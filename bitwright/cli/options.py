@@ -34,7 +34,7 @@ InputFile = Annotated[
 DataFolder = Annotated[
     Path | None, typer.Option("--mnist", help="Folder with the four MNIST IDX files, for the full MNIST.")
 ]
-DeviceName = Annotated[str, typer.Option("--device", "-d", help="The FPGA, e.g. ecp5-85k, up5k, hx8k, xc7.")]
+DeviceName = Annotated[str, typer.Option("--device", "-d", help="The FPGA, e.g. ecp5-85k, ice40-up5k, xilinx-7.")]
 Seed = Annotated[int, typer.Option("--seed", help="The seed of whatever is random.")]
 StallSeed = Annotated[
     int | None, typer.Option("--stalls", help="Seed of random stalls on both sides. [default: no stalls]")
