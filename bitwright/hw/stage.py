@@ -37,6 +37,9 @@ class Stage(wiring.Component):
     stays, with the payload, until ready. Ready and valid come from registers alone.
     """
 
+    # Amaranth warns of components that are never elaborated; timing and energy need no elaboration.
+    _MustUse__silence = True
+
     def __init__(
         self, name: str, source: TensorSpec, lanes_in: int, result: TensorSpec, lanes_out: int, branches: int = 1
     ) -> None:
