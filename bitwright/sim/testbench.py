@@ -43,7 +43,8 @@ ifeq ($(words $(CURDIR)),1)
 SIM_BUILD ?= sim_build/$(SIM)
 else
 # Make cannot build in a folder whose path has a space.
-SIM_BUILD ?= $(if $(filter 1,$(words $(TMPDIR))),$(TMPDIR),/tmp)/cocotb_$(shell id -u)_$(firstword $(shell pwd | cksum))/$(SIM)
+SCRATCH := $(if $(filter 1,$(words $(TMPDIR))),$(TMPDIR),/tmp)
+SIM_BUILD ?= $(SCRATCH)/cocotb_$(shell id -u)_$(firstword $(shell pwd | cksum))/$(SIM)
 endif
 TOPLEVEL_LANG := verilog
 COCOTB_TOPLEVEL := @top@

@@ -9,12 +9,14 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bitwright.errors import OutputError
+from bitwright.graph.network import Golden
 from bitwright.graph.types import IntType
 from bitwright.hw import Accelerator
 from bitwright.sim import testbench
@@ -123,6 +125,11 @@ def test_golden_frames_are_those_of_pytorch_where_there_are_any() -> None:
     inputs, outputs = golden_frames(network, 5)
     assert len(inputs) == 5
     assert all(map(np.array_equal, outputs, as_tuple(network.run(inputs))))
+    recorded = replace(network, golden=Golden(inputs[1:4], tuple(values[1:4] for values in outputs)))
+    for wanted, found in ((5, 3), (2, 2)):
+        kept, answers = golden_frames(recorded, wanted)
+        assert np.array_equal(kept, inputs[1 : 1 + found])
+        assert all(map(np.array_equal, answers, (values[1 : 1 + found] for values in outputs)))
 
 
 def test_the_files_are_the_same_each_time(tmp_path: Path) -> None:
