@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bitwright.models.accuracy import AccuracyRow, accuracy_report, data_for, markdown_table
-from bitwright.models.augment import Augmentation, augment
+from bitwright.models.accuracy_table import AccuracyRow, accuracy_report, data_for, markdown_table
+from bitwright.models.augmentation import Augmentation, augment
 from bitwright.models.checkpoint import (
     Checkpoint,
     CheckpointInfo,

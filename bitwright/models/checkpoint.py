@@ -61,6 +61,7 @@ def save_checkpoint(path: str | Path, model: MLP, info: CheckpointInfo) -> None:
         "weight_bits": model.weight_bits,
         "activation_bits": model.activation_bits,
         "input_bits": model.input_bits,
+        "input_max": model.input_max,
     }
     write_tensor_file(Path(path), _KIND, tensors, {"network": network, "info": asdict(info), "packed": packed})
 
@@ -119,6 +120,7 @@ def _build(network: Mapping[str, Any]) -> MLP:
             network["weight_bits"],
             network["activation_bits"],
             network["input_bits"],
+            float(network.get("input_max", 1.0)),
         )
 
 

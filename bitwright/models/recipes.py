@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bitwright.models.augment import Augmentation
+from bitwright.models.augmentation import Augmentation
 from bitwright.models.mlp import canonical_precision
 from bitwright.models.training import Recipe
 
@@ -12,9 +12,10 @@ _MNIST_CHANGE = Augmentation(shift=1.0, rotation=8, zoom=0.08)
 
 def recipe(topology: str, precision: str) -> Recipe:
     """The training of `topology` ("digits", "tfc", "sfc", "lfc") at `precision` ("float" to "w1a1")."""
-    low = canonical_precision(precision) in ("w1a1", "ternary")
+    name = canonical_precision(precision)
+    low = name in ("w1a1", "ternary")
     if topology == "digits":
-        return Recipe(epochs=200 if low else 80, learning_rate=1e-2, augmentation=_DIGITS_CHANGE)
+        return Recipe(epochs=200 if low or name == "w2a2" else 80, learning_rate=1e-2, augmentation=_DIGITS_CHANGE)
     if topology == "tfc":
         return Recipe(epochs=60, learning_rate=1e-2 if low else 5e-3, augmentation=_MNIST_CHANGE)
     return Recipe(epochs=25, batch_size=100, learning_rate=5e-3 if low else 2e-3, augmentation=_MNIST_CHANGE)

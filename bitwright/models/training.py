@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from bitwright.errors import InputError
-from bitwright.models.augment import Augmentation, augment
+from bitwright.models.augmentation import Augmentation, augment
 from bitwright.models.data import Dataset, stratified_split
 from bitwright.models.data.dataset import FloatArray, LabelArray
+from bitwright.models.exact_scores import make_scores_exact_
 from bitwright.models.mlp import MLP
 from bitwright.models.progress import TrainingProgress
 from bitwright.models.training_state import Best, TrainingState, load_training_state, save_training_state
@@ -82,7 +83,8 @@ def train(
     stop_after: int | None = None,
     progress: bool = True,
 ) -> TrainingResult:
-    """Train `model` in place and leave it in eval mode with the weights of the best validation epoch.
+    """Train `model` in place and leave it in eval mode with the weights of the best validation epoch, scores exact
+    (`make_scores_exact_`).
 
     The same model, data, recipe and seed give the same weights on the same machine with the same number of torch
     threads. With `state_path` the whole state is written there after each epoch; a later call with the same arguments
@@ -123,7 +125,7 @@ def train(
                 bar.update(epoch + 1, correct)
     assert state.best is not None
     model.load_state_dict(state.best.weights)
-    model.eval()
+    make_scores_exact_(model).eval()
     return TrainingResult(
         best_epoch=state.best.epoch,
         validation_accuracy=state.best.accuracy,
