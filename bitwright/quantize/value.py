@@ -113,9 +113,13 @@ class TopKPair:
 
 @dataclass(frozen=True)
 class Constant:
-    """A Python number, a tuple of them, or a parameter that the forward function uses by itself."""
+    """A Python number, a tuple of them, or a parameter that the forward function uses by itself.
+
+    `of_shape` when it was computed from a tensor's shape, and so may change with the batch.
+    """
 
     held: object
+    of_shape: bool = False
 
 
 Value = RealInput | IntegerValue | IndexValue | TopKPair | Constant

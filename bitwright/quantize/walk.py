@@ -185,11 +185,15 @@ class _Walk:
         keywords = {word: self._argument(argument) for word, argument in node.kwargs.items()}
         args = [keywords.pop("input")] if "input" in keywords and not node.args else []
         args += [self._argument(argument) for argument in node.args]
-        tensors = [one for one in (*args, *keywords.values()) if isinstance(one, TENSORS)]
-        if not tensors or target == "size" or (target is getattr and args[1] == "shape"):
-            return Constant(self.recorded[node.name])
-        if isinstance(args[0] if args else None, list | tuple):
-            raise LoweringError(name, "combines several tensors", "branches and joins are not supported")
+        sources = [self.values[source] for source in node.all_input_nodes]
+        asks_shape = target == "size" or (target is getattr and args[1] == "shape")
+        of_shape = asks_shape or any(isinstance(one, Constant) and one.of_shape for one in sources)
+        if asks_shape or not any(isinstance(one, TENSORS) for one in sources):
+            return Constant(self.recorded[node.name], of_shape)
+        if not args or not isinstance(args[0], TENSORS | Constant | int | float):
+            raise LoweringError(name, "combines several tensors", "branches and joins have no form here yet")
+        if of_shape and target not in functions.RESHAPE:
+            raise LoweringError(name, "computes with the size of a batch", "use a constant number")
         first = args[0]
         if target in functions.NOTHING and not keywords.get("training", False):
             return self._value(name, first)

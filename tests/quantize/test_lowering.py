@@ -150,6 +150,30 @@ def test_functions_between(function: object) -> None:
     assert _kinds(network) == [("fc1", "Linear"), ("act", "Threshold"), ("fc2", "Linear")]
 
 
+@pytest.mark.parametrize(
+    "reshape",
+    [
+        lambda x: x.view(x.size(0), -1),
+        lambda x: x.reshape((x.shape[0], 12)),
+        lambda x: x.flatten(1),
+        lambda x: torch.flatten(x, start_dim=1),
+        lambda x: x.view(-1, 12),
+        lambda x: x.view(x.size(0), x.size(1) * x.size(2)),
+    ],
+)
+def test_ways_to_flatten(reshape: object) -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.quantize, self.fc = BinaryInput(), BinaryLinear(12, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.fc(reshape(self.quantize(x)))  # type: ignore[operator]
+
+    network = _check(Net(), torch.rand(20, 3, 4))
+    assert [kind for _, kind in _kinds(network)] == ["Flatten", "Linear"]
+
+
 def test_uint8_pixels_as_they_are() -> None:
     torch.manual_seed(0)
     module = nn.Sequential(nn.Flatten(), BinaryLinear(16, 8), nn.BatchNorm1d(8), BinaryActivation(), BinaryLinear(8, 3))
@@ -234,6 +258,7 @@ class _Scorer(nn.Module):
         return scores.argmax(-1) if self.pick == "argmax" else torch.topk(scores, 3).indices
 
 
+@pytest.mark.filterwarnings("ignore::bitwright.quantize.RoundingTieWarning")  # torch.topk orders equal scores freely
 @pytest.mark.parametrize("pick", ["argmax", "topk"])
 @pytest.mark.parametrize("gain", [0.3, -2.0])
 @pytest.mark.parametrize("bias", [None, [0.0, 0.5, 0.5, -1.0, 2.25], [1.0, 1.0, -3.0, 1.0, 2.0]])

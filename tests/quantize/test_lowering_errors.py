@@ -89,6 +89,12 @@ REFUSED = {
         "'cat'",
         "several tensors",
     ),
+    "stacked constant": (
+        _Forward(lambda m, x: m.fc(m.quantize(x)) + torch.stack([m.fc2(m.quantize(x))])[0]),
+        "'stack'",
+        "several tensors",
+    ),
+    "batch size": (_Forward(lambda m, x: m.fc(m.quantize(x)) / x.shape[0]), "'truediv'", "size of a batch"),
     "unknown function": (_Forward(lambda m, x: torch.sin(m.fc(m.quantize(x)))), "'sin'", "sin"),
     "square": (_Forward(lambda m, x: (lambda y: y * y)(m.fc(m.quantize(x)))), "'mul'", "combines 2 tensors"),
     "transpose": (_Forward(lambda m, x: m.fc(m.quantize(x)).t()), "'t'", "no exact integer form"),
