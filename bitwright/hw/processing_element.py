@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from amaranth.hdl import Module, Mux, Signal, Value
 
+from bitwright.graph import IntType
 from bitwright.hw.adder_tree import adder_tree, adder_tree_latency
 from bitwright.hw.leaf import Emitter, Leaf
 from bitwright.hw.product import Product
 
-MAX_POPCOUNT = 128
-"""Bits counted in one cycle; longer vectors are counted in pieces whose counts are added in the next cycles."""
+MAX_POPCOUNT = 32
+"""Bits counted in one cycle, what keeps an ECP5 -6 above 100 MHz; more are counted in pieces, added in later cycles."""
 
 
 def scaled(value: Value, coefficient: int) -> Value:
@@ -18,9 +21,16 @@ def scaled(value: Value, coefficient: int) -> Value:
     return -shifted if coefficient < 0 else shifted
 
 
+def type_word(dtype: IntType) -> str:
+    """An operand type in a module's name: bits and sign, or the kind."""
+    return f"{dtype.width}{'s' if dtype.signed else 'u'}" if dtype.kind == "integer" else dtype.kind
+
+
 def chunks(simd: int) -> list[tuple[int, int]]:
-    """Start and end of the pieces whose popcounts fit one clock cycle."""
-    return [(start, min(simd, start + MAX_POPCOUNT)) for start in range(0, simd, MAX_POPCOUNT)]
+    """Start and end of the pieces of about the same length whose popcounts fit one clock cycle."""
+    pieces = -(-simd // MAX_POPCOUNT)
+    borders = [simd * piece // pieces for piece in range(pieces + 1)]
+    return list(pairwise(borders))
 
 
 def registered(m: Module, count: Signal) -> Signal:
@@ -53,8 +63,8 @@ class ProcessingElement(Leaf):
             for part in (
                 "pe",
                 product.kind,
-                product.weight_bits if product.weight_type.kind == "integer" else product.weight_type.kind,
-                f"{product.input_type.width}{'s' if product.input_type.signed else 'u'}",
+                type_word(product.weight_type),
+                type_word(product.input_type),
                 simd,
                 register.width,
                 "s" if register.signed else "u",
@@ -147,8 +157,7 @@ class InputSum(Leaf):
     def __init__(self, product: Product, simd: int) -> None:
         self.product = product
         self.simd = simd
-        kind = "s" if product.input_type.signed else "u"
-        self.name = f"input_sum_{product.input_type.width}{kind}_{simd}"
+        self.name = f"input_sum_{type_word(product.input_type)}_{simd}"
         self.latency = 1 + adder_tree_latency(len(product.input_planes) * len(chunks(simd)))
 
     def ports(self) -> tuple[dict[str, int], dict[str, int]]:

@@ -1,6 +1,6 @@
 import pytest
 
-from bitwright.graph import BIPOLAR, TERNARY, IntType, TensorSpec
+from bitwright.graph import BIPOLAR, TERNARY, IntType, Linear, TensorSpec
 from tests.hw.check_core import chain, check_core
 from tests.hw.operations import random_linear
 
@@ -46,3 +46,10 @@ def test_a_bias_and_several_vectors_a_frame():
 
 def test_bias_on_popcounts_goes_into_the_output():
     check_core(chain(TensorSpec((6,), BIPOLAR), random_linear(TERNARY, 6, 4, bias=True)), {"fc": (2, 6)})
+
+
+def test_layers_of_signed_and_of_unsigned_weights_keep_apart():
+    first, second = random_linear(U(3), 6, 4), random_linear(S(3), 6, 4)
+    names = {"name": "fc2", "inputs": ("x",), "output": "b"}
+    network = chain(TensorSpec((6,), U(3)), first, Linear(**{**second.attributes(), **names}), outputs=("a", "b"))
+    check_core(network, {"fc": (2, 3), "fc2": (2, 3)})
