@@ -127,6 +127,8 @@ def _passes(sources: VerilogSources) -> list[str]:
         f"hierarchy -check -top {sources.top}",
         "proc",
         "flatten",
+        # $countones becomes a chain of comparisons and sums; this leaves the sums.
+        "opt_expr",
         "opt_clean",
         "memory_collect",
         "write_cxxrtl -g0 design.cc",
