@@ -57,14 +57,14 @@ class BareLoop:
         sources = design.verilog()
         sources.write(folder)
         files = verilator.verilate(folder, sources.top, sorted(sources.sources), bulk.TRANSLATE)
-        runtime = sorted(verilator.runtime(trace=False).glob("*.o"))
         include = verilator.root() / "include"
+        library = (include / "verilated.cpp", include / "verilated_threads.cpp")
         self.folder = folder
         self.program = folder / "bare"
         flags = ["-O3", "-march=native", verilator.STANDARD, "-w", *(f"-D{name}" for name in verilator.DEFINES)]
         subprocess.run(
             [compiler(), *flags, "-DVM_TRACE=0", "-Icpp", f"-I{include}", f"-I{include / 'vltstd'}", "-o", "bare"]
-            + [str(path) for path in (HERE / "bare_loop.cpp", *files, *runtime)]
+            + [str(path) for path in (HERE / "bare_loop.cpp", *files, *library)]
             + ["-pthread"],
             cwd=folder,
             check=True,

@@ -20,16 +20,15 @@ from numpy.typing import NDArray
 from bitwright.cache import cached_build, content_key
 from bitwright.errors import InputError, SimulationError
 from bitwright.hw.sources import VerilogSources
-from bitwright.native import processor
 from bitwright.sim import verilator, verilator_model
 from bitwright.sim.interface import Interface
 from bitwright.sim.process import first_error, progress_bar, run_program
+from bitwright.sim.verilator_compile import compile_model, key_text
 
 HARNESS = Path(__file__).parent / "harness" / "bulk.cpp"
 PROGRAM = "simulator"
 
 TRANSLATE = ("-O3", "--x-assign", "fast", "--x-initial", "fast", "--no-assert")
-OPTIMIZE = ("-O2", "-march=native")
 
 DONE, OUT_OF_CYCLES, QUIET = 1, 2, 3
 """How a run ended: every expected beat came; the cycle limit came first; nothing moved any more."""
@@ -109,10 +108,8 @@ def build_verilator(
         sources.key(with_memories=False),
         model,
         HARNESS.read_text(),
-        verilator.POPCOUNT.read_text(),
-        " ".join((*translate, *OPTIMIZE, verilator.STANDARD)),
-        verilator.version(),
-        processor(),
+        " ".join(translate),
+        key_text(),
     )
 
     def build(folder: Path) -> None:
@@ -120,7 +117,7 @@ def build_verilator(
             (folder / name).write_text(text, encoding="utf-8")
         files = verilator.verilate(folder, sources.top, sorted(sources.sources), translate)
         (folder / "model.h").write_text(model)
-        verilator.compile_model(folder, files, HARNESS, OPTIMIZE, trace, PROGRAM)
+        compile_model(folder, files, HARNESS, trace, PROGRAM)
         for scrap in folder.glob("*.o"):
             scrap.unlink()
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -120,15 +121,17 @@ def first_error(finished: Finished) -> str:
     return (telling or lines or [f"exit status {finished.status}"])[0]
 
 
-def run_all(commands: Sequence[Sequence[str]], *, limit: float, what: str, cwd: Path) -> None:
+def run_all(
+    commands: Sequence[Sequence[str]], *, limit: float, what: str, cwd: Path, stop: threading.Event | None = None
+) -> None:
     """Run independent programs, as many at once as there are processors. Raises SimulationError for the first failure.
 
-    Ctrl-C and a failure kill the rest.
+    Ctrl-C, a failure, and another thread that sets `stop` kill the rest.
     """
-    stop = False
+    failed = threading.Event()
 
     def tick() -> None:
-        if stop:
+        if failed.is_set() or (stop is not None and stop.is_set()):
             raise SimulationError(f"{what} was stopped")
 
     def one(command: Sequence[str]) -> None:
@@ -148,7 +151,7 @@ def run_all(commands: Sequence[Sequence[str]], *, limit: float, what: str, cwd: 
             for future in futures:
                 future.result()
         except BaseException:
-            stop = True
+            failed.set()
             for future in futures:
                 future.cancel()
             raise

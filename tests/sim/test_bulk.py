@@ -139,7 +139,8 @@ def test_a_simulator_that_hangs_is_stopped() -> None:
 def test_cache_with_spaces_and_letters_beyond_ascii(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bulk.build_verilator(Handmade().sources, Handmade().interface)
     folder = tmp_path / "mein schöner Ordner 層"
-    shutil.copytree(cache_root() / "verilator-runtime", folder / "verilator-runtime")
+    for shared in cache_root().glob("verilator-*"):
+        shutil.copytree(shared, folder / shared.name)
     monkeypatch.setenv("BITWRIGHT_CACHE", str(folder))
     design = Handmade()
     x = design.frames(10)

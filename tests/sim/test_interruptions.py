@@ -40,10 +40,11 @@ bulk.run(simulator, drive, design.sources.memories)
 
 @pytest.fixture
 def fresh_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A build cache that holds Verilator's run-time and nothing else."""
+    """A build cache that holds what all builds share and nothing else."""
     bulk.build_verilator(Handmade().sources, Handmade().interface)
     folder = tmp_path / "cache"
-    shutil.copytree(cache_root() / "verilator-runtime", folder / "verilator-runtime")
+    for shared in cache_root().glob("verilator-*"):
+        shutil.copytree(shared, folder / shared.name)
     monkeypatch.setenv("BITWRIGHT_CACHE", str(folder))
     return folder
 
