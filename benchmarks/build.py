@@ -7,7 +7,6 @@ exponent of a small design is far below 1.
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
 import os
@@ -19,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from bitwright.graph import BIPOLAR, Linear, Network, TensorSpec, Threshold
+from benchmarks.executor import LFC, TFC, binary_mlp
+from bitwright.graph import Linear, Network
 from bitwright.hw import Folding, LayerFolding, fold
 
 TFC_TARGET = 64
@@ -34,7 +34,7 @@ GROWTH_UNIT = (8, 64)
 
 def run() -> dict[str, Any]:
     """The figures; times in seconds."""
-    tfc, lfc = bipolar_mlp((784, 64, 64, 64, 10)), bipolar_mlp((784, 1024, 1024, 1024, 10))
+    tfc, lfc = binary_mlp("tfc", TFC), binary_mlp("lfc", LFC)
     cases = {
         "tfc_w1a1": _cold(tfc, fold(tfc, target_cycles=TFC_TARGET)),
         "lfc_w1a1": _cold(lfc, fold(lfc, target_cycles=lfc.total_macs // MACS_A_CYCLE)),
@@ -54,34 +54,8 @@ def run() -> dict[str, Any]:
     }
 
 
-def bipolar_mlp(sizes: tuple[int, ...]) -> Network:
-    """A binary perceptron with random weights: what is built does not depend on their values."""
-    rng = np.random.default_rng(1)
-    operations: list[Any] = []
-    tensor = "x"
-    for index, (inputs, outputs) in enumerate(itertools.pairwise(sizes)):
-        weights = rng.choice(np.array([-1, 1], dtype=np.int8), (outputs, inputs))
-        operations.append(
-            Linear(
-                name=f"fc{index}", inputs=(tensor,), output=f"a{index}",
-                weights=weights, weight_type=BIPOLAR, bias=None,
-            )
-        )  # fmt: skip
-        tensor = f"a{index}"
-        if index < len(sizes) - 2:
-            operations.append(
-                Threshold(
-                    name=f"act{index}", inputs=(tensor,), output=f"h{index}", output_type=BIPOLAR,
-                    thresholds=rng.integers(-inputs // 8, inputs // 8 + 1, (outputs, 1)),
-                    ascending=np.ones(outputs, dtype=bool),
-                )
-            )  # fmt: skip
-            tensor = f"h{index}"
-    return Network("mlp", "x", TensorSpec((sizes[0],), BIPOLAR), tuple(operations), (tensor,))
-
-
 def _layers(width: int) -> Network:
-    return bipolar_mlp((width, width, width))
+    return binary_mlp("square", (width, width, width))
 
 
 def _pe(unit: int) -> int:
