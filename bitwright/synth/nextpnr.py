@@ -23,13 +23,16 @@ REPORT = "report.json"
 
 @dataclass(frozen=True)
 class CriticalPath:
-    """The slowest register-to-register path: cells at its ends, its delay in ns, and how many cells it goes through."""
+    """The slowest register-to-register path: cells at its ends, its delay in ns, and how many routed wires it takes.
+
+    A step along a carry chain takes no routed wire.
+    """
 
     start: str
     end: str
     logic_ns: float
     routing_ns: float
-    levels: int
+    hops: int
 
 
 @dataclass(frozen=True)
@@ -137,5 +140,5 @@ def _slowest(paths: Sequence[Mapping[str, Any]]) -> CriticalPath | None:
         end=steps[-1]["to"]["cell"],
         logic_ns=round(sum(step["delay"] for step in steps) - routing, 3),
         routing_ns=round(routing, 3),
-        levels=sum(step["type"] == "logic" for step in steps),
+        hops=sum(step["type"] == "routing" and step["delay"] > 0 for step in steps),
     )

@@ -70,8 +70,8 @@ class SynthReport:
         if self.critical_path:
             path = self.critical_path
             lines.append(
-                f"  slowest  {path.start} -> {path.end}: {path.logic_ns:.2f} ns logic ({path.levels} levels), "
-                f"{path.routing_ns:.2f} ns routing"
+                f"  slowest  {path.start} -> {path.end}: {path.logic_ns:.2f} ns logic, "
+                f"{path.routing_ns:.2f} ns in {path.hops} wires"
             )
         tools = ", ".join(f"{name} {version}" for name, version in self.tools.items())
         lines.append(f"  tools    {tools}; seed {self.seed}; pins {self.pins}")
