@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from bitwright.graph import Golden, IntArray, IntType, Network, OutputScale, Ten
 from bitwright.quantize.emit import Emitted, emit
 from bitwright.quantize.plan import InputPlan, NetworkPlan
 from bitwright.quantize.reference import Decisions, Recorder, evaluate, snap
-from bitwright.quantize.ties import report_ties
+from bitwright.quantize.ties import RoundingTieWarning, find_ties
 from bitwright.quantize.tracing import TracedModule, trace
 from bitwright.quantize.value import IndexValue
 from bitwright.quantize.walk import plan_network
@@ -56,9 +57,11 @@ def lower(module: nn.Module, example_input: Tensor | NDArray[Any], *, name: str 
         golden=Golden(inputs, outputs),
     )
     _compare(network, plan, emitted, exact, inputs, network.quantize(_as_numpy(x)))
-    _check_trace(traced, plan, x, exact)
+    in_double = _check_trace(traced, plan, x, exact)
     single = evaluate(traced.to_float32_(), plan, x.float(), exact=False)
-    report_ties(plan, exact, single, "float32")
+    for tie in (in_double, find_ties(plan, exact, single, "float32")):
+        if tie is not None:
+            warnings.warn(tie, stacklevel=2)
     return network
 
 
@@ -82,7 +85,9 @@ def reference_integers(
     if len(plan.outputs) != len(network.outputs) or plan.input_shape != network.input_spec.shape:
         raise InputError(f"network '{network.name}' was not lowered from this module; lower it again")
     exact = evaluate(traced.runner, plan, example.double(), exact=True)
-    _check_trace(traced, plan, example, exact)
+    tie = _check_trace(traced, plan, example, exact)
+    if tie is not None:
+        warnings.warn(tie, stacklevel=2)
     outputs = _integer_outputs(plan, exact)
     return outputs[0] if len(outputs) == 1 else outputs
 
@@ -180,8 +185,8 @@ def _compare(
             )
 
 
-def _check_trace(traced: TracedModule, plan: NetworkPlan, x: Tensor, exact: Decisions) -> None:
-    """Compare with the untouched module in float64: same values as its trace, ties reported."""
+def _check_trace(traced: TracedModule, plan: NetworkPlan, x: Tensor, exact: Decisions) -> RoundingTieWarning | None:
+    """Compare with the untouched module in float64: it gives the same values as its trace, apart from ties."""
     plain = evaluate(traced.runner, plan, x.double(), exact=False)
     with torch.no_grad():
         returned = traced.module(x.double())
@@ -193,4 +198,4 @@ def _check_trace(traced: TracedModule, plan: NetworkPlan, x: Tensor, exact: Deci
                 "its forward() gives another result when called again",
                 "remove randomness and state from forward() in eval mode",
             )
-    report_ties(plan, exact, plain, "float64")
+    return find_ties(plan, exact, plain, "float64")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Literal
 
 import numpy as np
@@ -19,11 +18,14 @@ class RoundingTieWarning(UserWarning):
     stands with exact sums.
     """
 
-    def __init__(self, precision: str, layer: str, frame: int, channel: int, frames: tuple[int, ...]) -> None:
-        """`precision` is what disagrees with exact sums, "float32" or "float64"."""
+    def __init__(
+        self, precision: str, layer: str, frame: int, channel: int, frames: tuple[int, ...], in_weights: bool = False
+    ) -> None:
+        """`precision` is what disagrees, "float32" or "float64"; `in_weights` when it rounds weights otherwise."""
+        what, rule = ("weights of the layer round", "float64") if in_weights else ("values round", "exact sums")
         super().__init__(
-            f"rounding tie at layer '{layer}', frame {frame}, channel {channel}: {precision} and exact sums decide for "
-            f"different integers ({len(frames)} frames in all); the integer network follows exact sums"
+            f"rounding tie at layer '{layer}', frame {frame}, channel {channel}: in {precision} some {what} to other "
+            f"integers ({len(frames)} frames in all); the integer network follows {rule}"
         )
         self.layer = layer
         self.frame = frame
@@ -31,10 +33,10 @@ class RoundingTieWarning(UserWarning):
         self.frames = frames
 
 
-def report_ties(
+def find_ties(
     plan: NetworkPlan, exact: Decisions, other: Decisions, precision: Literal["float32", "float64"]
-) -> None:
-    """Warn of the first tie in each frame.
+) -> RoundingTieWarning | None:
+    """A warning of the first tie, None when there is none.
 
     Up to its first tie, a frame's real sums must agree within 2^-20 of a step in float64, else LoweringError: the
     layer is not what lowering took it for. In float32 a difference of a quarter step or more means that weights
@@ -48,10 +50,12 @@ def report_ties(
             mine, theirs = exact.integers[one.name], other.integers[one.name]
             for place in np.argwhere(mine != theirs):
                 tied.setdefault(int(place[0]), (one.name, int(place[-1]) if len(place) > 1 else 0))
-    if tied:
-        frame = min(tied)
-        layer, channel = tied[frame]
-        warnings.warn(RoundingTieWarning(precision, layer, frame, channel, tuple(sorted(tied))), stacklevel=4)
+    if not tied:
+        return None
+    frame = min(tied)
+    layer, channel = tied[frame]
+    in_weights = any(isinstance(one, LinearPlan) and one.name == layer for one in plan.plans)
+    return RoundingTieWarning(precision, layer, frame, channel, tuple(sorted(tied)), in_weights)
 
 
 def _compare_sums(

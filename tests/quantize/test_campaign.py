@@ -13,7 +13,7 @@ from bitwright.quantize import RoundingTieWarning, lower, reference_integers
 from tests.quantize.random_modules import random_mlp
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_random_networks_equal_pytorch(seed: int) -> None:
     drawn = random_mlp(seed)
@@ -34,7 +34,7 @@ def _hooked(module: nn.Module, x: Tensor) -> dict[str, Tensor]:
     return seen
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_every_tensor_between_is_what_the_layer_gave(seed: int) -> None:
     drawn = random_mlp(seed)
