@@ -115,9 +115,7 @@ def _model_header(top: str, interface: Interface) -> str:
         input_bytes=interface.input_bytes,
         outputs=len(interface.output_names),
         output_bytes=", ".join(map(str, interface.output_bytes)),
-        output_methods="".join(
-            fill(_OUTPUT, i=i, port=_mangle(name)) for i, name in enumerate(interface.output_names)
-        ),
+        output_methods="".join(fill(_OUTPUT, i=i, port=_mangle(name)) for i, name in enumerate(interface.output_names)),
     )
 
 
@@ -142,9 +140,7 @@ def build_cxxrtl(sources: VerilogSources, interface: Interface) -> Simulator:
     """
     model = _model_header(sources.top, interface)
     passes = _passes(sources)
-    key = content_key(
-        sources.key(), model, *passes, HARNESS.read_text(), " ".join(OPTIMIZE), version(), processor()
-    )
+    key = content_key(sources.key(), model, *passes, HARNESS.read_text(), " ".join(OPTIMIZE), version(), processor())
 
     def build(folder: Path) -> None:
         sources.write(folder)

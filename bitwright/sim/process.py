@@ -22,8 +22,14 @@ POLL_SECONDS = 0.25
 SHOW_AFTER_SECONDS = 2.0
 
 
+_on_screen = threading.Lock()
+
+
 class ProgressBar:
-    """A bar on the terminal that shows itself once its work has lasted two seconds, and never without a terminal."""
+    """A bar on the terminal that shows itself once its work has lasted two seconds.
+
+    Never without a terminal, and never beside another one.
+    """
 
     def __init__(self, description: str) -> None:
         self.description = description
@@ -37,6 +43,8 @@ class ProgressBar:
         if not self.console.is_terminal or time.monotonic() - self.started < SHOW_AFTER_SECONDS:
             return
         if self.progress is None:
+            if not _on_screen.acquire(blocking=False):
+                return
             columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
             self.progress = Progress(*columns, console=self.console, transient=True)
             self.task = self.progress.add_task(self.description, total=None)
@@ -48,6 +56,8 @@ class ProgressBar:
         """Take the bar away."""
         if self.progress is not None:
             self.progress.stop()
+            self.progress = None
+            _on_screen.release()
 
 
 @contextlib.contextmanager

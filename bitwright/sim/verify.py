@@ -101,9 +101,7 @@ def _raise(frame: int, layer: str, place: int, want: IntArray, have: IntArray, c
 
 
 def _first_frame(expected: Outputs, got: Outputs) -> int:
-    differs = [
-        (want != have).reshape(len(want), -1).any(axis=1) for want, have in zip(expected, got, strict=True)
-    ]
+    differs = [(want != have).reshape(len(want), -1).any(axis=1) for want, have in zip(expected, got, strict=True)]
     return int(np.flatnonzero(np.logical_or.reduce(differs))[0])
 
 
@@ -131,4 +129,3 @@ def _explain(
             names = operations[stream.source]
             layer = names[0] if names else stream.source
             _raise(frame, layer, int(places[0]), wanted, have, count, WHAT)
-
