@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bitwright.energy import EnergyReport, estimate
-from bitwright.errors import InputError
+from bitwright.errors import FoldingError, InputError
 from bitwright.graph import Network, TopK
 from bitwright.graph.types import IntArray
 from bitwright.hw import Accelerator, Folding, VerilogSources, assemble, fold
@@ -138,7 +138,12 @@ def _folding(network: Network, given: Folding | Mapping[str, Any] | None) -> Fol
         return given
     if not isinstance(given, Mapping):
         raise InputError(f"a folding is what bw.fold() gives or a mapping by layer, not {type(given).__name__}")
-    layers = {}
-    for name, lanes in given.items():
-        layers[name] = lanes if isinstance(lanes, LayerFolding) else LayerFolding(lanes["pe"], lanes["simd"])
-    return Folding(layers)
+    return Folding({name: _lanes(name, lanes) for name, lanes in given.items()})
+
+
+def _lanes(name: str, given: Any) -> LayerFolding:
+    if isinstance(given, LayerFolding):
+        return given
+    if not isinstance(given, Mapping) or set(given) != {"pe", "simd"}:
+        raise FoldingError(f"layer '{name}': a folding gives pe and simd, as {{'pe': 2, 'simd': 8}}, not {given!r}")
+    return LayerFolding(given["pe"], given["simd"])
