@@ -15,7 +15,7 @@ def recipe(topology: str, precision: str) -> Recipe:
     name = canonical_precision(precision)
     low = name in ("w1a1", "ternary")
     if topology == "digits":
-        return Recipe(epochs=200 if low or name == "w2a2" else 80, learning_rate=1e-2, augmentation=_DIGITS_CHANGE)
+        return Recipe(epochs=200 if low else 80, learning_rate=1e-2, augmentation=_DIGITS_CHANGE)
     if topology == "tfc":
         return Recipe(epochs=60, learning_rate=1e-2 if low else 5e-3, augmentation=_MNIST_CHANGE)
     return Recipe(epochs=25, batch_size=100, learning_rate=5e-3 if low else 2e-3, augmentation=_MNIST_CHANGE)

@@ -102,9 +102,21 @@ def test_unwritable_state(digits, tmp_path):
 def test_test_images_take_no_part(digits):
     blind = dataclasses.replace(digits, test_x=np.zeros_like(digits.test_x), test_y=np.zeros_like(digits.test_y))
     models = create("digits", "w1a1"), create("digits", "w1a1")
-    train(models[0], digits, SHORT)
-    train(models[1], blind, SHORT)
+    seen, unseen = train(models[0], digits, SHORT), train(models[1], blind, SHORT)
     assert same_weights(*models)
+    assert seen.history == unseen.history
+    assert seen.test_accuracy != unseen.test_accuracy
+
+
+def test_best_epoch_is_kept(digits, monkeypatch):
+    early = create("digits", "w1a1")
+    train(early, digits, SHORT, stop_after=2)
+    script = iter([0.9, 0.9, 0.1, 0.2, 0.5])
+    monkeypatch.setattr(training_module, "accuracy", lambda model, x, y: next(script))
+    model = create("digits", "w1a1")
+    result = train(model, digits, SHORT)
+    assert (result.best_epoch, result.validation_accuracy, result.test_accuracy) == (1, 0.9, 0.5)
+    assert same_weights(model, early)
 
 
 def test_latent_weights_are_clipped(digits):
