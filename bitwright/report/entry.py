@@ -54,8 +54,17 @@ class Entry:
         """At `clock_mhz`, when frames follow each other without a gap."""
         return self.clock_mhz * 1e6 / self.interval
 
+    @property
+    def frames_per_second_at_fmax(self) -> float | None:
+        """The same at the clock the device reaches, where it is known."""
+        return None if self.fmax_mhz is None else self.fmax_mhz * 1e6 / self.interval
+
     def as_json(self) -> dict[str, Any]:
         """All figures as JSON values; the drawing is left out."""
-        document = {**asdict(self), "frames_per_second": self.frames_per_second}
+        rates = {
+            "frames_per_second": self.frames_per_second,
+            "frames_per_second_at_fmax": self.frames_per_second_at_fmax,
+        }
+        document = {**asdict(self), **rates}
         del document["drawing"]
         return document

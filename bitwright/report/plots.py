@@ -92,7 +92,9 @@ def trade_off(entries: Sequence[Entry], field: str, label: str, name: str) -> st
     for (cost, accuracy, text), color in zip(points, COLORS * len(points), strict=False):
         axes.plot([cost], [accuracy], "o", color=color)
         axes.annotate(text, (cost, accuracy), textcoords="offset points", xytext=(6, 4))
-    axes.set_xscale("log")
+    costs = [cost for cost, _, _ in points]
+    if max(costs) > 10 * min(costs) > 0:
+        axes.set_xscale("log")
     axes.margins(0.25)
     axes.set_xlabel(label)
     axes.set_ylabel("accuracy, %")

@@ -43,6 +43,7 @@ def columns(entries: Sequence[Entry]) -> tuple[Column, ...]:
         Column("block RAM", lambda entry: _number(entry.brams)),
         Column("DSP", lambda entry: _number(entry.dsps)),
         Column("Fmax, MHz", lambda entry: _number(entry.fmax_mhz, 1)),
+        Column("frames/s at Fmax", lambda entry: _number(entry.frames_per_second_at_fmax)),
         Column(
             "energy, nJ/frame",
             lambda entry: _number(None if entry.energy_pj is None else entry.energy_pj / 1000, 3),
@@ -62,6 +63,9 @@ def notes(entries: Sequence[Entry]) -> list[str]:
     devices = sorted({entry.device for entry in entries if entry.device})
     if devices:
         lines.append(f"LUT, FF, block RAM, DSP and Fmax: {', '.join(devices)}, after place and route where it was run.")
+    slow = [entry.name for entry in entries if entry.fmax_mhz is not None and entry.fmax_mhz < entry.clock_mhz]
+    if slow:
+        lines.append(f"Slower than the stated clock on that device: {', '.join(slow)}; see frames/s at Fmax.")
     technologies = sorted({entry.technology for entry in entries if entry.technology})
     if technologies:
         lines.append(

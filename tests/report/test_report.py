@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 from bitwright.report import Entry, LayerEntry, html_table, markdown_table, notes, page, rich_table
@@ -96,10 +97,11 @@ def test_table_has_a_figure_or_a_dash_in_every_cell() -> None:
     assert len(lines) == 4
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     assert cells[2] == [
-        "tfc w1a1", "93.8", "1,000 frames", "260", "64", "1,562,500", "12,345", "678", "9", "0", "123.5", "0.362",
+        "tfc w1a1", "93.8", "1,000 frames", "260", "64", "1,562,500", "12,345", "678", "9", "0", "123.5",
+        "1,928,906", "0.362",
     ]  # fmt: skip
     assert cells[3][1:3] == [DASH, DASH]
-    assert cells[3][6:] == [DASH] * 6
+    assert cells[3][6:] == [DASH] * 7
     assert cells[0][5] == "frames/s at 100 MHz"
     assert rich_table([FULL, BARE]).row_count == 2
     assert "<td>12,345</td>" in html_table([FULL])
@@ -110,6 +112,8 @@ def test_notes_name_the_data_and_say_that_the_energy_error_is_unknown() -> None:
     assert text.count("MNIST, 1,000 images") == 1
     assert "error of this estimate is not known" in text
     assert "ecp5-85k" in text
+    assert "Slower than the stated clock" not in text
+    assert "Slower than the stated clock on that device: tfc w1a1" in "\n".join(notes([replace(FULL, fmax_mhz=99.9)]))
     assert "energy" not in "\n".join(notes([BARE])).lower()
 
 
