@@ -11,7 +11,7 @@ from bitwright.hw.adder_tree import adder_tree, adder_tree_latency
 from bitwright.hw.leaf import Emitter, Leaf
 from bitwright.hw.product import Product
 
-MAX_POPCOUNT = 32
+MAX_POPCOUNT = 18
 """Bits counted in one cycle, what keeps an ECP5 -6 above 100 MHz; more are counted in pieces, added in later cycles."""
 
 
