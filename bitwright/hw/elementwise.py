@@ -36,4 +36,5 @@ class ElementwiseStage(PipelineStage):
         """The tail's."""
         vectors = self.source.size // self.tail.accumulator.channels
         registers = 2 * len(self.i.payload) + self.tail.register_bits
-        return StageResources((), (*self.tail.memories(vectors), self.queue_memory()), registers)
+        memories = (*self.tail.memories(vectors), self.queue_memory())
+        return StageResources(self.tail.macs(vectors), memories, registers, *self.tail.compares(vectors))

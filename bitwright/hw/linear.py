@@ -12,9 +12,9 @@ from bitwright.hw.accumulator import Accumulator
 from bitwright.hw.delay import delay
 from bitwright.hw.leaf import Emitter, RomUse
 from bitwright.hw.processing_element import InputSum, ProcessingElement
-from bitwright.hw.product import Product, choose_product
+from bitwright.hw.product import Product, ProductKind, choose_product
 from bitwright.hw.queue import Queue, queue_capacity
-from bitwright.hw.resources import MacUse, MemoryUse, StageResources
+from bitwright.hw.resources import MacKind, MacUse, MemoryUse, StageResources
 from bitwright.hw.stage import Stage, StageTiming
 from bitwright.hw.tail import Tail
 from bitwright.hw.timing import Actor, Edge, pass_through
@@ -179,7 +179,12 @@ class MatrixVectorUnit(Stage):
     def resources(self) -> StageResources:
         """Products, weight and constant memories, vector buffer, queue, registers."""
         product, vectors, firings = self.product, self.vectors, self.vectors * self.groups * self.beats
-        kind = {"xnor": "xnor-popcount", "masked_xnor": "ternary", "planes": "bit-plane", "multiply": "multiplier"}
+        kind: dict[ProductKind, MacKind] = {
+            "xnor": "xnor-popcount",
+            "masked_xnor": "ternary",
+            "planes": "bit-plane",
+            "multiply": "multiplier",
+        }
         width_in, width_out = len(self.i.payload), len(self.o.payload)
         register = product.accumulator.register.width
         memories = [
@@ -192,22 +197,16 @@ class MatrixVectorUnit(Stage):
             memories.append(buffer)
         dot = register * (self.element.dot_latency + 1)
         registers = width_in * 2 + self.rom.width * 2 + self.pe * dot + self.tail.register_bits
-        return StageResources(
-            macs=(
-                MacUse(
-                    kind[product.kind],  # type: ignore[arg-type]
-                    self.layer.weight_type.width,
-                    product.input_type.width,
-                    register,
-                    int(self.layer.weights.size) * vectors,
-                    self.simd,
-                ),
-            ),
-            memories=tuple(memories),
-            register_bits=registers,
-            compares_per_frame=0,
-            compare_width=0,
+        products = MacUse(
+            kind[product.kind],
+            self.layer.weight_type.width,
+            product.input_type.width,
+            register,
+            int(self.layer.weights.size) * vectors,
+            self.simd,
         )
+        macs = (products, *self.tail.macs(vectors))
+        return StageResources(macs, tuple(memories), registers, *self.tail.compares(vectors))
 
 
 TailFactory = Callable[[Accumulator, int], Tail]

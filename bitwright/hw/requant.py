@@ -8,7 +8,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from bitwright.graph import IntType, Requant, TensorSpec
 from bitwright.hw.accumulator import Accumulator
 from bitwright.hw.leaf import Emitter, Leaf
-from bitwright.hw.resources import MemoryUse
+from bitwright.hw.resources import MacUse, MemoryUse
 from bitwright.hw.tail import Tail, channel_rom, split_word
 
 
@@ -64,6 +64,7 @@ class RequantTail(Tail):
         factor = multiplier * accumulator.scale
         self.factor_type = IntType(int(factor.min()), int(factor.max()))
         self.offset_type = IntType(int(offset.min()), int(offset.max()))
+        self.shift = op.shift
         self.lane = RequantLane(accumulator.register, self.factor_type, self.offset_type, op.shift, op.output_type)
         self.rom = channel_rom(f"{name}_requant", [(factor, self.factor_type), (offset, self.offset_type)], lanes)
 
@@ -82,7 +83,21 @@ class RequantTail(Tail):
         return (MemoryUse(self.rom.name, self.rom.width, len(self.rom.words), vectors * self.groups, 0),)
 
     @property
+    def product_width(self) -> int:
+        """Bits of value times multiplier."""
+        return self.accumulator.register.width + self.factor_type.width
+
+    def macs(self, vectors: int) -> tuple[MacUse, ...]:
+        """One multiplication and addition an element."""
+        elements = vectors * self.accumulator.channels
+        register = self.accumulator.register.width
+        return (MacUse("multiplier", self.factor_type.width, register, self.product_width, elements),)
+
+    def compares(self, vectors: int) -> tuple[int, int]:
+        """Both ends of the clip."""
+        return 2 * vectors * self.accumulator.channels, max(1, self.product_width - self.shift)
+
+    @property
     def register_bits(self) -> int:
         """Product, offset, total and result of each lane."""
-        product = self.accumulator.register.width + self.factor_type.width
-        return self.lanes * (2 * product + self.offset_type.width + self.output_width)
+        return self.lanes * (2 * self.product_width + self.offset_type.width + self.output_width)

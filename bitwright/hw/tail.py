@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bitwright.graph import IntType, TensorSpec
 from bitwright.hw.accumulator import Accumulator
 from bitwright.hw.leaf import Emitter, RomUse
-from bitwright.hw.resources import MemoryUse
+from bitwright.hw.resources import MacUse, MemoryUse
 
 
 class Tail(ABC):
@@ -49,6 +49,14 @@ class Tail(ABC):
     @abstractmethod
     def register_bits(self) -> int:
         """Flip-flops outside memories."""
+
+    def macs(self, vectors: int) -> tuple[MacUse, ...]:
+        """Its multiplications in a frame of that many vectors; most tails have none."""
+        return ()
+
+    def compares(self, vectors: int) -> tuple[int, int]:
+        """Comparisons in a frame of that many vectors, and their width in bits."""
+        return 0, 0
 
     def lane_values(self, data: Value) -> list[Value]:
         """The lanes of `data` with the sign of the accumulator's register."""

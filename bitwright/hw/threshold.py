@@ -36,6 +36,10 @@ class _ThresholdTail(Tail):
         """A threshold with its sign."""
         return bits.as_signed() if self.threshold_type.signed else bits
 
+    def comparisons(self, vectors: int, each: int) -> tuple[int, int]:
+        """`each` comparisons of every element, as wide as the thresholds."""
+        return vectors * self.accumulator.channels * each, self.threshold_type.width
+
     def encoded(self, count: Value, ascending: Value | None, steps: int) -> Value:
         """The output's code from the number of thresholds reached."""
         if ascending is not None:
@@ -71,6 +75,10 @@ class ParallelThreshold(_ThresholdTail):
     def memories(self, vectors: int) -> tuple[MemoryUse, ...]:
         """One word for each group of channels."""
         return (MemoryUse(self.rom.name, self.rom.width, len(self.rom.words), vectors * self.groups, 0),)
+
+    def compares(self, vectors: int) -> tuple[int, int]:
+        """All thresholds of every element."""
+        return self.comparisons(vectors, self.thresholds.shape[1])
 
     @property
     def register_bits(self) -> int:
@@ -137,6 +145,10 @@ class SearchThreshold(_ThresholdTail):
         roms = [self.level_rom(level, lane) for level in range(self.levels) for lane in range(self.lanes)]
         reads = vectors * self.groups
         return tuple(MemoryUse(rom.name, rom.width, len(rom.words), reads, 0) for rom in roms)
+
+    def compares(self, vectors: int) -> tuple[int, int]:
+        """One threshold a level of every element."""
+        return self.comparisons(vectors, self.levels)
 
     @property
     def register_bits(self) -> int:
