@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from benchmarks.datapath import synthesized
 from bitwright.errors import InputError
 from bitwright.hw.popcount import FABRICS, KINDS, dot_module, module_name, popcount_library, popcount_module
-from bitwright.sim.verilator import compile_model, verilate
+from bitwright.sim.verilator import verilate
+from bitwright.sim.verilator_compile import compile_model
 from tests.hw.gates import elaborate
 
 SIZES = [*range(1, 18), 25, 31, 32, 33, 49, 64, 100, 256]
@@ -100,7 +101,7 @@ endmodule
 def test_verilator_counts(fabric: str, tmp_path: Path) -> None:
     (tmp_path / "dut.sv").write_text(popcount_library([(kind, 64) for kind in KINDS], fabric) + TOP)
     (tmp_path / "main.cpp").write_text(MAIN)
-    compile_model(tmp_path, verilate(tmp_path, "dut", ["dut.sv"]), tmp_path / "main.cpp", ("-O1",), False, "run")
+    compile_model(tmp_path, verilate(tmp_path, "dut", ["dut.sv"]), tmp_path / "main.cpp", False, "run")
     assert subprocess.run([tmp_path / "run"], capture_output=True, text=True, check=True).stdout == "0 wrong"
 
 
