@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from bitwright.design import Design as Design
     from bitwright.design import build as build
+    from bitwright.design import fold as fold
     from bitwright.energy import EnergyReport as EnergyReport
     from bitwright.errors import BitwrightError as BitwrightError
     from bitwright.errors import CheckpointError as CheckpointError
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from bitwright.graph import Network as Network
     from bitwright.graph import TensorSpec as TensorSpec
     from bitwright.hw import Folding as Folding
-    from bitwright.hw import fold as fold
     from bitwright.quantize import lower as lower
     from bitwright.sim import CycleReport as CycleReport
     from bitwright.sim import SimResult as SimResult
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 _HOME = {
     "build": "design",
     "Design": "design",
+    "fold": "design",
     "EnergyReport": "energy",
     **dict.fromkeys(
         (
@@ -62,7 +63,7 @@ _HOME = {
         "errors",
     ),
     **dict.fromkeys(("BIPOLAR", "TERNARY", "IntType", "Network", "TensorSpec"), "graph"),
-    **dict.fromkeys(("Folding", "fold"), "hw"),
+    "Folding": "hw",
     "lower": "quantize",
     **dict.fromkeys(("CycleReport", "SimResult", "Stalls"), "sim"),
     "SynthReport": "synth",

@@ -11,11 +11,12 @@ from bitwright.energy import EnergyReport, estimate
 from bitwright.errors import FoldingError, InputError
 from bitwright.graph import Network, TopK
 from bitwright.graph.types import IntArray
-from bitwright.hw import Accelerator, Folding, VerilogSources, assemble, fold
+from bitwright.hw import Accelerator, Folding, VerilogSources, assemble
+from bitwright.hw import fold as fold_for_luts
 from bitwright.hw.folding import LayerFolding
 from bitwright.sim import CycleReport, SimResult, Stalls, cycles, simulate, verify
 from bitwright.sim.simulate import SimulatorName
-from bitwright.synth import SynthReport, synthesize
+from bitwright.synth import SynthReport, find_device, synthesize
 from bitwright.synth.flow import Pins
 
 if TYPE_CHECKING:
@@ -26,6 +27,10 @@ LEAST_TARGET_CYCLES = 64
 
 MACS_A_CYCLE = 1024
 """Multiply-accumulates a cycle that `build` does not exceed by itself."""
+
+
+USABLE_LUTS = 0.7
+"""Share of a device's lookup tables that `fold` plans with; place and route needs room."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,6 +119,25 @@ class Design:
     ) -> SynthReport:
         """Resources and clock on a device such as "ecp5-85k". Raises DoesNotFitError with the numbers."""
         return synthesize(self.accelerator, device, seed=seed, timeout_s=timeout_s, clock_mhz=clock_mhz, pins=pins)
+
+
+def fold(
+    network: Network,
+    *,
+    target_cycles: int | None = None,
+    target_fps: float | None = None,
+    clock_mhz: float = 100.0,
+    device: str | None = None,
+) -> Folding:
+    """PE and SIMD of every layer.
+
+    With `target_cycles` (cycles between frames) or `target_fps` (at `clock_mhz`): the least estimated hardware that
+    reaches it. With `device`, e.g. "ecp5-85k": the fastest whose estimate takes at most `USABLE_LUTS` of its lookup
+    tables; with a target beside it, the target within that budget. Without any: one multiplier a layer. Raises
+    FoldingError naming the layer or the numbers, InputError for an unknown device or targets that make no sense.
+    """
+    luts = None if device is None else int(USABLE_LUTS * find_device(device).luts)
+    return fold_for_luts(network, target_cycles=target_cycles, target_fps=target_fps, clock_mhz=clock_mhz, luts=luts)
 
 
 def build(network: Network, folding: Folding | Mapping[str, Any] | None = None) -> Design:

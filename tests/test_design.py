@@ -97,3 +97,11 @@ def test_synthesis_reports_the_device() -> None:
     assert report.luts > 0
     assert report.ffs > 0
     assert report.fmax_mhz is None
+
+
+def test_fold_for_a_device_is_the_fastest_within_its_lookup_tables() -> None:
+    network = small_network()
+    small, large = (bw.build(network, bw.fold(network, device=name)) for name in ("ice40-up5k", "ecp5-85k"))
+    assert large.cycles(frames=10).interval <= small.cycles(frames=10).interval
+    with pytest.raises(bw.InputError, match="unknown device 'ecp6'"):
+        bw.fold(network, device="ecp6")
