@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 from bitwright.report import Entry, LayerEntry, html_table, markdown_table, notes, page, rich_table
 from bitwright.report.table import DASH
@@ -141,3 +142,10 @@ def test_page_escapes_names_and_says_what_was_not_proved() -> None:
 
 def test_page_is_the_same_for_the_same_figures() -> None:
     assert _parsed([FULL, BARE])[0] == _parsed([FULL, BARE])[0]
+
+
+def test_the_readmes_table_has_the_demos_columns() -> None:
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text()
+    headings = next(line for line in markdown_table([FULL]).splitlines())
+    assert headings in readme.splitlines()
+    assert sum(line.startswith("| tfc-") for line in readme.splitlines()) == 3
