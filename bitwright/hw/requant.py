@@ -7,27 +7,29 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
 from bitwright.graph import IntType, Requant, TensorSpec
 from bitwright.hw.accumulator import Accumulator
+from bitwright.hw.delay import delay
 from bitwright.hw.leaf import Emitter, Leaf
+from bitwright.hw.multiplier import pipelined_product, product_latency
 from bitwright.hw.resources import MacUse, MemoryUse
 from bitwright.hw.tail import Tail, channel_rom, split_word
 
 
 class RequantLane(Leaf):
-    """One lane: `clip((value * multiplier + offset) >> shift)`::
+    """One lane: `clip((value * multiplier + offset) >> shift)`, p being the cycles of the product::
 
-    cycle       0        1           2              3
-    value       x
-    product              x * m
-    total                            (x*m + b) >> s
-    result                                          clipped
+        cycle       0        p        p + 1          p + 2
+        value       x
+        product              x * m
+        total                         (x*m + b) >> s
+        result                                       clipped
     """
-
-    latency = 3
 
     def __init__(self, value: IntType, multiplier: IntType, offset: IntType, shift: int, output: IntType) -> None:
         self.value, self.multiplier, self.offset = value, multiplier, offset
         self.shift = shift
         self.output = output
+        self.product_latency = product_latency(value.width, multiplier.width)
+        self.latency = self.product_latency + 2
         types = (f"{one.width}{'s' if one.signed else 'u'}" for one in (value, multiplier, offset))
         fields = ("requant", *types, shift, output.lo, output.hi)
         self.name = "_".join(str(field).replace("-", "m") for field in fields)
@@ -41,20 +43,17 @@ class RequantLane(Leaf):
         """Describe the lane."""
         types = {"value": self.value, "multiplier": self.multiplier, "offset": self.offset}
         operands = {key: signal.as_signed() if types[key].signed else signal for key, signal in inputs.items()}
-        multiplied = operands["value"] * operands["multiplier"]
-        product = Signal(multiplied.shape(), reset_less=True)
-        offset = Signal(operands["offset"].shape(), reset_less=True)
+        product = pipelined_product(m, operands["value"], operands["multiplier"])
+        offset = delay(m, operands["offset"], self.product_latency, "offset")
         shifted = (product + offset) >> self.shift
         total = Signal(shifted.shape(), reset_less=True)
-        m.d.sync += [product.eq(multiplied), offset.eq(operands["offset"]), total.eq(shifted)]
+        m.d.sync += total.eq(shifted)
         low, high = self.output.lo, self.output.hi
         m.d.sync += outputs["result"].eq(Mux(total < low, low, Mux(total > high, high, total)))
 
 
 class RequantTail(Tail):
     """A multiplier a lane, constants of each channel from one memory."""
-
-    latency = RequantLane.latency
 
     def __init__(self, name: str, op: Requant, accumulator: Accumulator, output: TensorSpec, lanes: int) -> None:
         super().__init__(name, accumulator, output, lanes)
@@ -66,6 +65,7 @@ class RequantTail(Tail):
         self.offset_type = IntType(int(offset.min()), int(offset.max()))
         self.shift = op.shift
         self.lane = RequantLane(accumulator.register, self.factor_type, self.offset_type, op.shift, op.output_type)
+        self.latency = self.lane.latency
         self.rom = channel_rom(f"{name}_requant", [(factor, self.factor_type), (offset, self.offset_type)], lanes)
 
     def logic(self, m: Module, emitter: Emitter, group: Value, data: list[Value]) -> Value:
@@ -99,5 +99,6 @@ class RequantTail(Tail):
 
     @property
     def register_bits(self) -> int:
-        """Product, offset, total and result of each lane."""
-        return self.lanes * (2 * self.product_width + self.offset_type.width + self.output_width)
+        """Products and offset on their way, total and result of each lane."""
+        held = self.lane.product_latency * (self.product_width + self.offset_type.width)
+        return self.lanes * (held + self.product_width + self.output_width)

@@ -21,3 +21,11 @@ def test_requantization_behind_a_layer(weights, source, output):
 def test_requantization_of_its_own(shift):
     requant = random_requant(S(8), 4, shift=shift, source="x")
     check_core(chain(TensorSpec((4,), S(9)), requant), {"act": (4, 4)})
+
+
+def test_a_multiplier_wider_than_a_dsp_block():
+    layer = random_linear(S(8), 40, 4)
+    requant = random_requant(S(8), 4, shift=38)
+    wide = {"multiplier": requant.multiplier * 2**27 + 12345, "offset": requant.offset * 2**36 - 77}
+    fields = {**requant.attributes(), **wide, "name": "act", "inputs": ("a",), "output": "h"}
+    check_core(chain(TensorSpec((40,), U(8)), layer, type(requant)(**fields)), {"fc": (2, 20)}, frames=40)
