@@ -22,8 +22,8 @@ HEAD = """\
 # Benchmarks
 
 Written by `python -m benchmarks.page`, all in one run on one machine: {machine}.
-Seconds and cycles a second belong to that machine; the ratios are what to compare. `bitwright bench NAME` runs one alone,
-NAME being simulation, build, executor, datapath or startup.
+Seconds and cycles a second belong to that machine; the ratios are what to compare. `bitwright bench NAME` runs one
+alone, NAME being simulation, build, executor, datapath or startup.
 """
 
 
