@@ -75,7 +75,8 @@ class MatrixVectorUnit(Stage):
         assert isinstance(platform, Emitter)
         m = Module()
         m.submodules.queue = queue = Queue(len(self.o.payload), self.capacity)
-        fire, fires_last, last_beat, last_group = Signal(), Signal(), Signal(), Signal()
+        fire, fires_last, last_group = Signal(), Signal(), Signal()
+        last_beat = Signal(init=int(self.beats == 1))
         beat, group, address = Signal(range(self.beats)), Signal(range(self.groups)), Signal(range(len(self.rom.words)))
 
         operand = Signal(len(self.i.payload), reset_less=True)
@@ -99,13 +100,13 @@ class MatrixVectorUnit(Stage):
 
         last_address = len(self.rom.words) - 1
         m.d.comb += [
-            last_beat.eq(beat == self.beats - 1),
             last_group.eq(group == self.groups - 1),
             fires_last.eq(fire & last_beat),
             queue.reserve.eq(fires_last),
         ]
         with m.If(fire):
             m.d.sync += beat.eq(Mux(last_beat, 0, beat + 1))
+            m.d.sync += last_beat.eq(Mux(last_beat, self.beats == 1, beat == self.beats - 2))
             m.d.sync += address.eq(Mux(address == last_address, 0, address + 1))
         with m.If(fires_last):
             m.d.sync += group.eq(Mux(last_group, 0, group + 1))

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
+
+
+def stays_above_zero(count: Signal, down: Value) -> Value:
+    """Whether `count` will not be 0 after it has gone down by one if `down`.
+
+    Kept in a flag beside the count, it spares the comparison in the cycle in which a firing is decided.
+    """
+    return (count > 1) | ((count == 1) & ~down)
 
 
 class Queue(wiring.Component):
@@ -43,9 +51,14 @@ class Queue(wiring.Component):
         m.d.comb += taken.eq(self.o.valid & self.o.ready)
         credits = Signal(range(self.capacity + 1), init=self.capacity)
         level = Signal(range(self.capacity + 1))
-        m.d.sync += credits.eq(credits - self.reserve + taken)
-        m.d.sync += level.eq(level + self.push - taken)
-        m.d.comb += [self.available.eq(credits != 0), self.o.valid.eq(level != 0)]
+        some_credit, some_level = Signal(init=1), Signal()
+        m.d.sync += [
+            credits.eq(credits - self.reserve + taken),
+            level.eq(level + self.push - taken),
+            some_credit.eq(taken | stays_above_zero(credits, self.reserve)),
+            some_level.eq(self.push | stays_above_zero(level, taken)),
+        ]
+        m.d.comb += [self.available.eq(some_credit), self.o.valid.eq(some_level)]
         if self.capacity == 1:
             word = Signal(self.width, reset_less=True)
             with m.If(self.push):

@@ -6,6 +6,8 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from bitwright.hw.queue import stays_above_zero
+
 VECTORS = 2
 """Vectors the buffer holds: one is read while the next arrives."""
 
@@ -44,17 +46,17 @@ class VectorBuffer(wiring.Component):
         fresh = Signal(range(capacity + 1))
         beat = Signal(range(beats))
         base = Signal(range(capacity))
-        last_beat = Signal()
+        last_beat = Signal(init=int(beats == 1))
+        some_free, some_fresh = Signal(init=1), Signal()
         turn = Signal(range(passes))
         first_pass = Signal(init=1)
         last_pass = Signal(init=int(passes == 1))
         accept, release, fetch = Signal(), Signal(), Signal()
 
         m.d.comb += [
-            self.i.ready.eq(free != 0),
+            self.i.ready.eq(some_free),
             accept.eq(self.i.valid & self.i.ready),
-            self.ready.eq(~first_pass | (fresh != 0)),
-            last_beat.eq(beat == beats - 1),
+            self.ready.eq(~first_pass | some_fresh),
             release.eq(self.read & last_pass),
             fetch.eq(self.read & first_pass),
             write.en.eq(accept),
@@ -63,11 +65,17 @@ class VectorBuffer(wiring.Component):
             read.addr.eq(base + beat),
             self.data.eq(read.data),
         ]
-        m.d.sync += [free.eq(free - accept + release), fresh.eq(fresh + accept - fetch)]
+        m.d.sync += [
+            free.eq(free - accept + release),
+            fresh.eq(fresh + accept - fetch),
+            some_free.eq(release | stays_above_zero(free, accept)),
+            some_fresh.eq(accept | stays_above_zero(fresh, fetch)),
+        ]
         with m.If(accept):
             m.d.sync += write.addr.eq(Mux(write.addr == capacity - 1, 0, write.addr + 1))
         with m.If(self.read):
             m.d.sync += beat.eq(Mux(last_beat, 0, beat + 1))
+            m.d.sync += last_beat.eq(Mux(last_beat, beats == 1, beat == beats - 2))
             with m.If(last_beat):
                 m.d.sync += [
                     turn.eq(Mux(last_pass, 0, turn + 1)),
