@@ -76,6 +76,15 @@ def test_installed_command_works_outside_the_checkout(python: Path, tmp_path: Pa
     assert Path(where).is_relative_to(python.parents[1])
 
 
+def test_installed_package_proves_a_shipped_network_outside_the_checkout(python: Path, tmp_path: Path) -> None:
+    command = python.parent / "bitwright"
+    common = ("digits-w1a1", "--target-cycles", "32", "--json")
+    manifest = json.loads(_run(command, "compile", *common, "-o", "out", cwd=tmp_path))
+    assert {path.name for path in tmp_path.iterdir()} == {"out"}
+    assert manifest["cycles"]["interval"] <= 32
+    assert json.loads(_run(command, "verify", *common, "--frames", "20", cwd=tmp_path))["against"] == "PyTorch"
+
+
 def test_benchmarks_need_a_checkout_and_say_so(python: Path, tmp_path: Path) -> None:
     done = subprocess.run(
         [python.parent / "bitwright", "bench", "simulation"], cwd=tmp_path, capture_output=True, text=True
