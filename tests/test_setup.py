@@ -95,7 +95,8 @@ def test_a_python_that_is_too_old_is_named_with_the_fix(checkout: Path, programs
 
 def test_the_lock_pins_every_requirement_of_the_project() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [*project["dependencies"], *(line for extra in project["optional-dependencies"].values() for line in extra)]
+    extras = project["optional-dependencies"].values()
+    wanted = [*project["dependencies"], *(line for extra in extras for line in extra)]
     lock = dict(line.split("==") for line in (ROOT / "requirements.lock").read_text().split())
     for requirement in map(Requirement, wanted):
         assert lock[requirement.name] in requirement.specifier, requirement
