@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import build, datapath, executor, simulation, startup
+from benchmarks import build, datapath, executor, placement, simulation, startup
 from bitwright.native import compiler, processor
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
@@ -23,7 +23,7 @@ HEAD = """\
 
 Written by `python -m benchmarks.page`, all in one run on one machine: {machine}.
 Seconds and cycles a second belong to that machine; the ratios are what to compare. `bitwright bench NAME` runs one
-alone, NAME being simulation, build, executor, datapath or startup.
+alone, NAME being simulation, build, executor, datapath, placement or startup.
 """
 
 
@@ -141,6 +141,20 @@ def datapath_section(figures: dict[str, Any]) -> str:
     )
 
 
+def placement_section(figures: dict[str, Any]) -> str:
+    """TFC on ECP5 beside the same design with plain adder trees."""
+    rows = [
+        (title, *(f"{figures[key][part]:,}" for part in ("luts", "ffs", "brams")), f"{figures[key]['fmax_mhz']:.1f}")
+        for key, title in (("ours", "this package's popcounts"), ("plain", "plain adder tree"))
+    ]
+    goal = _against(figures["ours"]["fmax_mhz"], figures["limits"]["fmax_mhz"], True)
+    return (
+        "## TFC w1a1 on ECP5-85k -6, placed and routed out of context, FINN's folding, 64 cycles a frame\n\n"
+        + table(("popcounts", "LUT", "FF", "block RAM", "Fmax, MHz"), rows)
+        + f"\nFmax in MHz: {goal}.\n"
+    )
+
+
 def startup_section(figures: dict[str, Any]) -> str:
     """Seconds to start."""
     limits = figures["limits"]
@@ -157,11 +171,12 @@ SECTIONS = {
     "build": build_section,
     "executor": executor_section,
     "datapath": datapath_section,
+    "placement": placement_section,
     "startup": startup_section,
 }
 
 
-MODULES = (simulation, build, executor, datapath, startup)
+MODULES = (simulation, build, executor, datapath, placement, startup)
 
 
 def machine() -> str:
