@@ -7,7 +7,9 @@ import pytest
 
 from bitwright.errors import FoldingError, InputError
 from bitwright.graph import BIPOLAR, ArgMax, Flatten, IntType, Network, TensorSpec, TopK
-from bitwright.hw import Folding, LayerFolding, assemble
+from bitwright.graph.random import random_values
+from bitwright.hw import FABRICS, Folding, LayerFolding, assemble
+from bitwright.sim.simulate import simulate
 from tests.hw.check_core import chain, check_core
 from tests.hw.operations import random_linear, random_threshold
 
@@ -113,6 +115,14 @@ def test_bad_foldings_name_the_layer(folding, message):
 def test_lanes_are_positive_integers(value):
     with pytest.raises(FoldingError, match="PE must be a positive integer"):
         LayerFolding(value, 1)
+
+
+@pytest.mark.parametrize("fabric", FABRICS)
+def test_every_fabrics_text_computes_the_same(fabric):
+    network = two_layers(60)
+    accelerator = assemble(network, Folding({"fc": LayerFolding(4, 60), "fc2": LayerFolding(2, 8)}))
+    x = random_values(network.input_spec, 50, 0)
+    assert np.array_equal(simulate(accelerator, x, fabric=fabric).outputs, network.run(x))
 
 
 def test_unknown_fabric():
