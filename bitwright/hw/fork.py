@@ -34,9 +34,7 @@ class Fork(Stage):
                 queue.reserve.eq(fire),
                 queue.push.eq(fire),
                 queue.data.eq(self.i.payload),
-                outlet.valid.eq(queue.o.valid),
-                outlet.payload.eq(queue.o.payload),
-                queue.o.ready.eq(outlet.ready),
+                *queue.offers(outlet),
             ]
             available.append(queue.available)
         ready = available[0]

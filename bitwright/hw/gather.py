@@ -84,9 +84,7 @@ class Gather(Stage):
         m.d.comb += [
             queue.push.eq(delay(m, fire, 1, "done", reset=True)),
             queue.data.eq(result),
-            self.o.valid.eq(queue.o.valid),
-            self.o.payload.eq(queue.o.payload),
-            queue.o.ready.eq(self.o.ready),
+            *queue.offers(self.o),
         ]
         return m
 

@@ -114,11 +114,7 @@ class MatrixVectorUnit(Stage):
         weights = platform.rom(m, self.rom, address, fire)
         sums = self._elements(m, platform, operand, weights, fire, beat == 0)
         self._finish(m, platform, queue, sums, fires_last)
-        m.d.comb += [
-            self.o.valid.eq(queue.o.valid),
-            self.o.payload.eq(queue.o.payload),
-            queue.o.ready.eq(self.o.ready),
-        ]
+        m.d.comb += queue.offers(self.o)
         return m
 
     def _elements(

@@ -58,9 +58,7 @@ class PipelineStage(Stage):
         m.d.comb += [
             queue.push.eq(delay(m, finish, self.depth, "done", reset=True)),
             queue.data.eq(result),
-            self.o.valid.eq(queue.o.valid),
-            self.o.payload.eq(queue.o.payload),
-            queue.o.ready.eq(self.o.ready),
+            *queue.offers(self.o),
         ]
         return m
 

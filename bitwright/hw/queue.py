@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -43,6 +45,14 @@ class Queue(wiring.Component):
                 "o": Out(stream.Signature(width)),
             }
         )
+
+    def offers(self, outlet: Any) -> list[Any]:
+        """Statements that make the queue's stream the stream `outlet` of its stage."""
+        return [
+            outlet.valid.eq(self.o.valid),
+            outlet.payload.eq(self.o.payload),
+            self.o.ready.eq(outlet.ready),
+        ]
 
     def elaborate(self, platform: object) -> Module:
         """Describe the queue."""

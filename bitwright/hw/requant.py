@@ -17,11 +17,11 @@ from bitwright.hw.tail import Tail, channel_rom, split_word
 class RequantLane(Leaf):
     """One lane: `clip((value * multiplier + offset) >> shift)`, p being the cycles of the product::
 
-        cycle       0        p        p + 1          p + 2
-        value       x
-        product              x * m
-        total                         (x*m + b) >> s
-        result                                       clipped
+    cycle       0        p        p + 1          p + 2
+    value       x
+    product              x * m
+    total                         (x*m + b) >> s
+    result                                       clipped
     """
 
     def __init__(self, value: IntType, multiplier: IntType, offset: IntType, shift: int, output: IntType) -> None:
