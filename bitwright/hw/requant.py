@@ -15,13 +15,15 @@ from bitwright.hw.tail import Tail, channel_rom, split_word
 
 
 class RequantLane(Leaf):
-    """One lane: `clip((value * multiplier + offset) >> shift)`, p being the cycles of the product::
+    """One lane, `clip((value * multiplier + offset) >> shift)`. With p the cycles of the product::
 
-    cycle       0        p        p + 1          p + 2
-    value       x
-    product              x * m
-    total                         (x*m + b) >> s
-    result                                       clipped
+        cycle       0        p        p + 1          p + 2
+        value       x
+        product              x * m
+        total                         (x*m + b) >> s
+        result                                       clipped
+
+    Products wider than a DSP block take more than one cycle (`multiplier.product_latency`).
     """
 
     def __init__(self, value: IntType, multiplier: IntType, offset: IntType, shift: int, output: IntType) -> None:
