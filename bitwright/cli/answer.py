@@ -48,7 +48,7 @@ def answer(document: Mapping[str, Any], text: Any, as_json: bool) -> None:
 
         console = Console(file=stream)
         if not console.is_terminal:
-            console = Console(file=stream, width=160)
+            console = Console(file=stream, width=200)
         console.print(text)
 
 

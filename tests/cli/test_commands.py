@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bitwright.graph import Network
+from bitwright.graph import IntType, Network, Permute, TensorSpec
 from bitwright.graph.random import random_values
 from tests.cli.conftest import Run, small_network
 
@@ -167,7 +167,11 @@ def test_bad_input_is_one_line_that_names_the_fix(
 
 
 def test_a_design_that_does_not_fit(run: Run, tmp_path: Path) -> None:
-    outcome = run("synth", "tfc-w1a1", "--device", "ice40-up5k", "--target-cycles", "4", "--json")
+    mirror = Permute(name="mirror", inputs=("x",), output="y", order=np.arange(150)[::-1])
+    Network("wide", "x", TensorSpec((150,), IntType.unsigned(8)), (mirror,), ("y",)).save(tmp_path / "wide.bwn")
+    (tmp_path / "wide.json").write_text('{"mirror": {"pe": 150, "simd": 150}}')
+    common = ("--device", "ice40-up5k", "--folding", tmp_path / "wide.json", "--json")
+    outcome = run("synth", tmp_path / "wide.bwn", *common)
     assert outcome.code == 1
     assert outcome.json["error"] == "DoesNotFitError"
     assert "ice40-up5k" in outcome.json["message"]
