@@ -1,6 +1,7 @@
 # `make demo` and `make test` set up everything they need in .venv first, once.
 
 PY := .venv/bin/python
+PYTEST := $(PY) -m pytest -n auto --maxprocesses 8 --dist worksteal
 
 .PHONY: help setup demo test test-fast fuzz lint clean
 
@@ -21,10 +22,10 @@ demo: .venv/.ready
 	@$(PY) -m bitwright demo
 
 test: .venv/.ready
-	@$(PY) -m pytest
+	@$(PYTEST)
 
 test-fast: .venv/.ready
-	@$(PY) -m pytest -m 'not slow'
+	@$(PYTEST) -m 'not slow'
 
 fuzz: .venv/.ready
 	@$(PY) -m tests.fuzz
