@@ -141,15 +141,17 @@ def test_two_builds_at_once(fresh_cache: Path) -> None:
 
 
 def test_a_tool_that_hangs_is_stopped_with_its_children() -> None:
+    before = descendants(os.getpid())
     with pytest.raises(SimulationError, match=r"the tool was stopped at its limit of 0\.5 s"):
         run_program(["sh", "-c", "sleep 600 & sleep 600"], limit=0.5, what="the tool")
-    assert not descendants(os.getpid())
+    assert set(descendants(os.getpid())) <= set(before)
 
 
 def test_one_failure_stops_the_others(tmp_path: Path) -> None:
+    before = descendants(os.getpid())
     with pytest.raises(SimulationError, match="both failed: error: no"):
         run_all([["sleep", "600"], ["sh", "-c", "echo error: no; exit 1"]], limit=600, what="both", cwd=tmp_path)
-    assert not descendants(os.getpid())
+    assert set(descendants(os.getpid())) <= set(before)
 
 
 @pytest.mark.parametrize("missing", ["perl", "make", "g++"])
