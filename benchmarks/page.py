@@ -21,7 +21,7 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 HEAD = """\
 # Benchmarks
 
-Written by `python -m benchmarks.page`, all in one run on one machine: {machine}.
+Written by `python -m benchmarks.page`, each section in one run, all on one machine: {machine}.
 Seconds and cycles a second belong to that machine; the ratios are what to compare. `bitwright bench NAME` runs one
 alone, NAME being simulation, build, executor, datapath, placement or startup.
 """

@@ -24,7 +24,7 @@ from bitwright.sim import build, bulk, simulate, verilator
 from bitwright.sim.cocotb_runner import run_bench
 from bitwright.sim.simulate import make_drive
 
-BULK_FRAMES = 20_000
+BULK_FRAMES = 60_000
 MNIST_FRAMES = 1_000
 COCOTB_FRAMES = 200
 CXXRTL_FRAMES = 1_000
