@@ -17,6 +17,7 @@ from bitwright.cli.demo import demo
 from bitwright.cli.doctor import doctor
 from bitwright.cli.energy import energy
 from bitwright.cli.report import report
+from bitwright.cli.signals import end_on_sigterm
 from bitwright.cli.simulate import simulate
 from bitwright.cli.synth import synth
 from bitwright.cli.train import train
@@ -64,6 +65,8 @@ def _failed(error: Exception, message: str, code: int, as_json: bool) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0, 1 a check failed, 2 bad input, 130 interrupted."""
+    if arguments is None:
+        end_on_sigterm()
     words = list(sys.argv[1:] if arguments is None else arguments)
     as_json = "--json" in words
     with only_answers_on_stdout() if as_json else contextlib.nullcontext():

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bitwright.cli.answer import JsonFlag, answer, say
 from bitwright.cli.options import DataFolder
+from bitwright.cli.signals import end_on_sigterm
+
+if TYPE_CHECKING:
+    from bitwright.cli.demo_case import Job
+    from bitwright.report import Entry
 
 Out = Annotated[Path, typer.Option("--output", "-o", help="The folder to write; made anew, replaced whole.")]
 Retrain = Annotated[bool, typer.Option("--retrain", help="Train the three networks first instead of loading them.")]
@@ -19,6 +25,22 @@ Synthesize = Annotated[bool, typer.Option("--synthesize/--no-synthesize", help="
 
 PAGE = "report.html"
 PROCESSES = 2
+
+
+def _side_by_side(run: Callable[[Job], Entry], jobs: Sequence[Job]) -> list[Entry]:
+    """The results of all jobs, on processes of their own; an error or an interruption ends them all."""
+    with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn"), initializer=end_on_sigterm) as pool:
+        futures = [pool.submit(run, job) for job in jobs]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            workers = active_children()
+            for worker in workers:
+                worker.terminate()
+            for worker in workers:
+                worker.join()
+            raise
 
 
 def demo(
@@ -36,9 +58,7 @@ def demo(
 
     with new_folder(output, owned=PAGE) as scratch:
         jobs = [Job(case, scratch, mnist, retrain, synthesize) for case in CASES]
-        with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool:
-            done = dict(zip((job.case.name for job in jobs), pool.map(run_case, jobs), strict=True))
-        entries = [done[name] for name in sorted(done, key=lambda name: done[name].weight_bits)]
+        entries = sorted(_side_by_side(run_case, jobs), key=lambda entry: entry.weight_bits)
         title = "TFC at three precisions: PyTorch to verified hardware"
         (scratch / PAGE).write_text(page(title, entries, versions()), encoding="utf-8")
         table = markdown_table(entries) + "\n" + "\n".join(f"- {note}" for note in notes(entries)) + "\n"
