@@ -75,10 +75,8 @@ class MatrixVectorUnit(Stage):
         assert isinstance(platform, Emitter)
         m = Module()
         m.submodules.queue = queue = Queue(len(self.o.payload), self.capacity)
-        fire, fires_last, last_group = Signal(), Signal(), Signal()
-        last_beat = Signal(init=int(self.beats == 1))
-        beat, group, address = Signal(range(self.beats)), Signal(range(self.groups)), Signal(range(len(self.rom.words)))
-
+        fire, fires_last = Signal(), Signal()
+        address = Signal(range(len(self.rom.words)))
         operand = Signal(len(self.i.payload), reset_less=True)
         if self.groups > 1:
             m.submodules.buffer = buffer = VectorBuffer(len(self.i.payload), self.beats, self.groups)
@@ -88,31 +86,30 @@ class MatrixVectorUnit(Stage):
                 self.i.ready.eq(buffer.i.ready),
                 buffer.read.eq(fire),
                 operand.eq(buffer.data),
-                fire.eq(buffer.ready & (~last_beat | queue.available)),
+                fire.eq(buffer.ready & (~buffer.last | queue.available)),
             ]
+            first_beat, last_beat = buffer.first, buffer.last
         else:
+            beat, last_beat = Signal(range(self.beats)), Signal(init=int(self.beats == 1))
+            first_beat = beat == 0
             m.d.comb += [
                 self.i.ready.eq(~last_beat | queue.available),
                 fire.eq(self.i.valid & self.i.ready),
             ]
             with m.If(fire):
-                m.d.sync += operand.eq(self.i.payload)
+                m.d.sync += [
+                    operand.eq(self.i.payload),
+                    beat.eq(Mux(last_beat, 0, beat + 1)),
+                    last_beat.eq(Mux(last_beat, self.beats == 1, beat == self.beats - 2)),
+                ]
 
         last_address = len(self.rom.words) - 1
-        m.d.comb += [
-            last_group.eq(group == self.groups - 1),
-            fires_last.eq(fire & last_beat),
-            queue.reserve.eq(fires_last),
-        ]
+        m.d.comb += [fires_last.eq(fire & last_beat), queue.reserve.eq(fires_last)]
         with m.If(fire):
-            m.d.sync += beat.eq(Mux(last_beat, 0, beat + 1))
-            m.d.sync += last_beat.eq(Mux(last_beat, self.beats == 1, beat == self.beats - 2))
             m.d.sync += address.eq(Mux(address == last_address, 0, address + 1))
-        with m.If(fires_last):
-            m.d.sync += group.eq(Mux(last_group, 0, group + 1))
 
         weights = platform.rom(m, self.rom, address, fire)
-        sums = self._elements(m, platform, operand, weights, fire, beat == 0)
+        sums = self._elements(m, platform, operand, weights, fire, first_beat)
         self._finish(m, platform, queue, sums, fires_last)
         m.d.comb += queue.offers(self.o)
         return m

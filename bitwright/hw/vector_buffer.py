@@ -16,8 +16,9 @@ class VectorBuffer(wiring.Component):
     """Takes vectors of `beats` beats and lets each be read `passes` times in order.
 
     `ready` is high when the beat of the next read is there; `read` (only while `ready`) performs the read, and its
-    `data` is there one cycle later. A beat may be read from the cycle after it was taken, so the first pass runs while
-    the vector is still arriving. A slot is free again from the cycle after the last pass has read it.
+    `data` is there one cycle later. `first` and `last` tell whether that beat is the vector's first or last. A beat may
+    be read from the cycle after it was taken, so the first pass runs while the vector is still arriving. A slot is free
+    again from the cycle after the last pass has read it.
     """
 
     def __init__(self, width: int, beats: int, passes: int) -> None:
@@ -30,6 +31,8 @@ class VectorBuffer(wiring.Component):
                 "i": In(stream.Signature(width)),
                 "ready": Out(1),
                 "read": In(1),
+                "first": Out(1),
+                "last": Out(1),
                 "data": Out(width),
             }
         )
@@ -64,6 +67,8 @@ class VectorBuffer(wiring.Component):
             read.en.eq(self.read),
             read.addr.eq(base + beat),
             self.data.eq(read.data),
+            self.first.eq(beat == 0),
+            self.last.eq(last_beat),
         ]
         m.d.sync += [
             free.eq(free - accept + release),

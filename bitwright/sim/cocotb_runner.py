@@ -163,14 +163,15 @@ def run_bench(
     environment: Mapping[str, str] | None = None,
     tests: Sequence[str] | None = None,
     limit: float = RUN_LIMIT_SECONDS,
+    built: Path | None = None,
 ) -> BenchResult:
     """Run the cocotb tests of the Python module `module` on a design and tell what passed and failed.
 
     `search`: folders to import the module from. `environment`: variables for it. `tests`: the names of the tests to run
-    (all). Raises SimulationError when the design does not build, the module does not import, nothing ran, or the
-    bench took more than `limit` seconds.
+    (all). `built`: the folder of a simulation built before (`build_bench`). Raises SimulationError when the design
+    does not build, the module does not import, nothing ran, or the bench took more than `limit` seconds.
     """
-    built = build_bench(sources)
+    built = built or build_bench(sources)
     with tempfile.TemporaryDirectory(prefix="bitwright-cocotb-") as name:
         folder = Path(name)
         VerilogSources(sources.top, {}, sources.memories).write(folder)

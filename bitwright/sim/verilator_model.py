@@ -15,6 +15,7 @@ _TEMPLATE = """\
 #include <utility>
 
 #include "Vdut.h"
+#include "Vdut___024root.h"
 #include "verilated.h"
 #if VM_TRACE
 #include "verilated_vcd_c.h"
@@ -71,11 +72,16 @@ struct Model {
         Vdut___024root___eval(top->rootp);
 #endif
     }
-    // Data pins have their value before the rising edge, as in a circuit; the falling edge does nothing else.
+    // An evaluation settles what depends on the data pins before it looks for a rising edge, so that they have their
+    // value at the edge, as in a circuit. The falling edge does nothing: only waves show it.
     void step() {
+#if VM_TRACE
         top->aclk = 0;
         settle();
         dump();
+#else
+        top->rootp->__Vtrigprevexpr___TOP__aclk__0 = 0;
+#endif
         top->aclk = 1;
         settle();
         dump();
