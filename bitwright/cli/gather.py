@@ -28,9 +28,7 @@ def gather(name: str, wanted: Wanted) -> Entry:
     """The entry of one network, by name or file."""
     subject = read_subject(name, wanted.mnist)
     design = wanted.target.build(subject.network)
-    entry = measure(
-        design, name=subject.name, clock_mhz=wanted.target.clock_mhz, technology=wanted.technology
-    )
+    entry = measure(design, name=subject.name, clock_mhz=wanted.target.clock_mhz, technology=wanted.technology)
     if wanted.simulate:
         entry = with_test_set(entry, subject, design, wanted.frames)
     if wanted.device is not None:

@@ -201,9 +201,7 @@ def _spec(value: Any, place: str) -> TensorSpec:
         if length < 1 or count > MAX_ELEMENTS:
             raise InputError(f"{place}: shape {shape} is empty or too large")
     scale = record["scale"]
-    return TensorSpec(
-        shape, _type(record["dtype"], place), None if scale is None else _real(scale, f"{place}: scale")
-    )
+    return TensorSpec(shape, _type(record["dtype"], place), None if scale is None else _real(scale, f"{place}: scale"))
 
 
 def _array(value: Any, place: str, arrays: Arrays) -> NDArray[Any]:

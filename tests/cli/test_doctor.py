@@ -19,9 +19,7 @@ def test_all_is_well_here(run: Run) -> None:
     assert all(check["fix"] == "" for check in outcome.json["checks"])
 
 
-def test_missing_programs_are_named_with_the_fix(
-    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_missing_programs_are_named_with_the_fix(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     outcome = run("doctor", "--json")
     assert outcome.code == 1

@@ -91,9 +91,7 @@ def check_products(seed: int, frames: int, inputs: int, outputs: int, ternary: b
 @EACH
 @settings(deadline=None, max_examples=60)
 @given(st.integers(0, 999), st.integers(1, 80), st.integers(1, 700), st.integers(1, 150), st.booleans())
-def test_products_and_thresholds(
-    way: str, seed: int, frames: int, inputs: int, outputs: int, ternary: bool
-) -> None:
+def test_products_and_thresholds(way: str, seed: int, frames: int, inputs: int, outputs: int, ternary: bool) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(packed, "kernel", lambda: KERNELS[way])
         check_products(seed, frames, inputs, outputs, ternary)

@@ -107,7 +107,7 @@ def _faulty(fault: int) -> VerilogSources:
         assert text.count(before) == 1
         text = text.replace(before, after)
     read = 'else $readmemh("weights.hex", weights);'
-    text = text.replace(read, f"{read}\n    $readmemh({{path, \"/fault.hex\"}}, fault);")
+    text = text.replace(read, f'{read}\n    $readmemh({{path, "/fault.hex"}}, fault);')
     memories = {**sources.memories, "fault.hex": f"{fault:x}\n"}
     return VerilogSources("top", {**sources.sources, "top.sv": text}, memories)
 

@@ -63,8 +63,12 @@ def step_through(
     exits = [buffer for buffer in buffers if buffer.edge.target == graph.OUTPUT]
     taker = next(stage for stage in stages if entry in stage.inputs)
     beats = int(taker.actor.release[taker.inputs.index(entry)][-1]) * frames
-    wanted = [frames * int(stage.actor.produce[stage.outputs.index(b)].sum()) for b in exits for stage in stages
-              if b in stage.outputs]
+    wanted = [
+        frames * int(stage.actor.produce[stage.outputs.index(b)].sum())
+        for b in exits
+        for stage in stages
+        if b in stage.outputs
+    ]
     masks = masks or [None] * len(exits)
     accepted_in: list[int] = []
     accepted_out: list[list[int]] = [[] for _ in exits]

@@ -13,8 +13,7 @@ from bitwright.graph.ops.threshold import Threshold
 from bitwright.graph.ops.topk import TopK
 
 OPERATIONS: dict[str, type[Operation]] = {
-    operation.kind: operation
-    for operation in (Linear, Threshold, Requant, Flatten, ArgMax, TopK, Permute, Duplicate)
+    operation.kind: operation for operation in (Linear, Threshold, Requant, Flatten, ArgMax, TopK, Permute, Duplicate)
 }
 """Every kind of operation by its word in files."""
 

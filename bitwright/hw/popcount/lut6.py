@@ -97,6 +97,3 @@ def _table6() -> list[str]:
         lines.append(f"wire [63:0] t{bit} = 64'h{table:016x};")
         lines.append(f"assign o[{bit}] = t{bit}[{{p5, p4, p3, p2, p1, p0}}];")
     return lines
-
-
-
