@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from bitwright.graph.network import Network
 
 BOX_HEIGHT, ROW, MARGIN, CHARACTER = 46, 92, 24, 7.2
-COLOURS = {"Linear": "#cfe2ff", "Threshold": "#d8f0d3", "Requant": "#fdeccb", "ArgMax": "#f3d6e6", "TopK": "#f3d6e6"}
+COLOURS = {
+    "Linear": "#cfe2ff", "Conv": "#cfe2ff", "Threshold": "#d8f0d3", "Requant": "#fdeccb", "ArgMax": "#f3d6e6",
+    "TopK": "#f3d6e6", "MaxPool": "#d9d2ee", "SumPool": "#d9d2ee", "Add": "#fbd9d0", "Concat": "#fbd9d0",
+}  # fmt: skip
 OTHER, ENDS = "#ececec", "#ffffff"
 
 

@@ -120,12 +120,12 @@ def _packed_step(operation: Linear, threshold: Threshold | None) -> Step:
 
 
 def _plain_step(operation: Operation, spec: TensorSpec) -> Step:
-    method: Callable[[IntArray], IntArray] = operation.run
+    method: Callable[..., IntArray] = operation.run
     if isinstance(operation, Linear):
         method = ExactMatmul.of(operation, spec.dtype)
     elif isinstance(operation, Threshold):
         method = FastThreshold.of(operation, spec.dtype)
     elif isinstance(operation, Requant):
         method = fast_requant(operation, spec.dtype)
-    source, target = operation.inputs[0], operation.output
-    return lambda values: values.set_plain(target, method(values.plain(source)))
+    sources, target = operation.inputs, operation.output
+    return lambda values: values.set_plain(target, method(*(values.plain(source) for source in sources)))

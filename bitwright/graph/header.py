@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import sys
+import typing
 from collections.abc import Mapping
 from typing import Any
 
@@ -41,6 +43,7 @@ def network_to_header(network: Network) -> tuple[dict[str, Any], Arrays]:
         "input_quantizer": _encode(network.input_quantizer, arrays),
         "output_scales": [
             {"output": tensor, "scale": _encode(scale.scale, arrays), "offset": _encode(scale.offset, arrays)}
+            | _axes(scale.axes)
             for tensor, scale in sorted(network.output_scales.items())
         ],
         "golden": None
@@ -63,10 +66,18 @@ def _encode(value: Any, arrays: Arrays) -> Any:
         return {"shape": list(value.shape), "dtype": _encode(value.dtype, arrays), "scale": value.scale}
     if isinstance(value, InputQuantizer):
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-        return {key: _encode(item, arrays) for key, item in fields.items()}
+        axes = _axes(fields.pop("axes"))
+        return {key: _encode(item, arrays) for key, item in fields.items()} | axes
+    if isinstance(value, tuple):
+        return [_encode(item, arrays) for item in value]
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     raise InputError(f"cannot write a {type(value).__name__} into a network file")
+
+
+def _axes(axes: tuple[int, ...] | None) -> dict[str, list[int]]:
+    """The field of a file that permutes axes; absent where none are permuted, as in the first files."""
+    return {} if axes is None else {"axes": list(axes)}
 
 
 def network_from_header(header: dict[str, Any], arrays: Arrays) -> Network:
@@ -98,11 +109,30 @@ def _operation(item: Any, index: int, arrays: Arrays) -> Operation:
     common = {field.name for field in dataclasses.fields(Operation)}
     wanted = tuple(field.name for field in dataclasses.fields(OPERATIONS[kind]) if field.name not in common)
     fields = _record(record["fields"], f"{place} ({kind})", wanted)
+    tuples = _tuple_fields(OPERATIONS[kind])
     return OPERATIONS[kind](
         name=_text(record["name"], f"{place}: name"),
         inputs=tuple(_text(word, f"{place}: inputs") for word in _list(record["inputs"], f"{place}: inputs")),
         output=_text(record["output"], f"{place}: output"),
-        **{key: _field(value, f"{place} ({kind}): {key}", arrays) for key, value in fields.items()},
+        **{
+            key: (_tuple if key in tuples else _field)(value, f"{place} ({kind}): {key}", arrays)
+            for key, value in fields.items()
+        },
+    )
+
+
+@functools.cache
+def _tuple_fields(operation: type[Operation]) -> frozenset[str]:
+    """The fields of an operation that are tuples."""
+    hints = typing.get_type_hints(operation)
+    return frozenset(key for key, hint in hints.items() if typing.get_origin(hint) is tuple)
+
+
+def _tuple(value: Any, place: str, arrays: Arrays) -> tuple[Any, ...]:
+    """A list of integers, or of lists of integers, as tuples."""
+    items = _list(value, place)
+    return tuple(
+        tuple(_integer(v, place) for v in item) if isinstance(item, list) else _integer(item, place) for item in items
     )
 
 
@@ -118,7 +148,8 @@ def _quantizer(value: Any) -> InputQuantizer | None:
     if value is None:
         return None
     place = "input_quantizer"
-    record = _record(value, place, tuple(field.name for field in dataclasses.fields(InputQuantizer)))
+    names = tuple(field.name for field in dataclasses.fields(InputQuantizer) if field.name != "axes")
+    record = _record(value, place, names, ("axes",))
     if record["kind"] not in ("integer", "bipolar"):
         raise InputError(f"{place}: unknown kind")
     return InputQuantizer(
@@ -127,20 +158,22 @@ def _quantizer(value: Any) -> InputQuantizer | None:
         zero_point=_integer(record["zero_point"], f"{place}: zero_point"),
         kind=record["kind"],
         threshold=_real(record["threshold"], f"{place}: threshold"),
+        axes=_tuple(record["axes"], f"{place}: axes", []) if "axes" in record else None,
     )
 
 
 def _scales(value: Any, arrays: Arrays) -> dict[str, OutputScale]:
     scales: dict[str, OutputScale] = {}
     for item in _list(value, "output_scales"):
-        record = _record(item, "output_scales", ("output", "scale", "offset"))
+        record = _record(item, "output_scales", ("output", "scale", "offset"), ("axes",))
         scale, offset = (
             _array(record[key], f"output_scales: {key}", arrays)
             if isinstance(record[key], dict)
             else _real(record[key], f"output_scales: {key}")
             for key in ("scale", "offset")
         )
-        scales[_text(record["output"], "output_scales")] = OutputScale(scale, offset)
+        axes = _tuple(record["axes"], "output_scales: axes", []) if "axes" in record else None
+        scales[_text(record["output"], "output_scales")] = OutputScale(scale, offset, axes)
     return scales
 
 
@@ -155,8 +188,8 @@ def _golden(value: Any, arrays: Arrays) -> Golden | None:
     )
 
 
-def _record(value: Any, place: str, keys: tuple[str, ...]) -> Mapping[str, Any]:
-    if not isinstance(value, dict) or set(value) != set(keys):
+def _record(value: Any, place: str, keys: tuple[str, ...], optional: tuple[str, ...] = ()) -> Mapping[str, Any]:
+    if not isinstance(value, dict) or set(value) - set(optional) != set(keys):
         raise InputError(f"{place} must have the fields {', '.join(keys) or '(none)'} and no others")
     return value
 

@@ -105,9 +105,13 @@ class Network:
                 f"network '{self.name}': its input quantizer gives {self.input_quantizer.dtype}, "
                 f"its input is {self.input_spec}"
             )
+        if self.input_quantizer is not None and self.input_quantizer.axes is not None:
+            self._check_axes(self.input_quantizer.axes, "input quantizer", self.input_name)
         for tensor, scale in self.output_scales.items():
             if tensor not in self.outputs:
                 raise InputError(f"network '{self.name}': a scale is given for '{tensor}', which is no output of it")
+            if scale.axes is not None:
+                self._check_axes(scale.axes, "output scale", tensor)
             for values in (scale.scale, scale.offset):
                 if np.ndim(values) and np.shape(values) != self.specs[tensor].shape[-1:]:
                     raise InputError(
@@ -122,6 +126,12 @@ class Network:
                 self.specs[tensor].check(values, f"network '{self.name}': golden output '{tensor}'")
                 if len(values) != len(self.golden.inputs):
                     raise InputError(f"network '{self.name}': golden inputs and outputs differ in frames")
+
+    def _check_axes(self, axes: tuple[int, ...], what: str, tensor: str) -> None:
+        if len(axes) != len(self.specs[tensor].shape):
+            raise InputError(
+                f"network '{self.name}': its {what} has {len(axes)} axes, but tensor '{tensor}' is {self.specs[tensor]}"
+            )
 
     def spec(self, tensor: str) -> TensorSpec:
         """Shape and type of a tensor. Raises InputError when there is no such tensor."""
@@ -176,7 +186,10 @@ class Network:
         return Executor(self)
 
     def quantize(self, x: NDArray[Any]) -> IntArray:
-        """Real inputs (batch, ...) to the network's integers; integers pass after a check of shape and range."""
+        """Real inputs (batch, ...) to the network's integers, in the network's order of axes.
+
+        Integers are in that order already and pass after a check of shape and range.
+        """
         given = np.asarray(x)
         if self.input_quantizer is None and given.dtype.kind not in "iu":
             raise InputError(f"network '{self.name}' has no input quantizer; give integers of type {self.input_spec}")
@@ -185,7 +198,10 @@ class Network:
         return values
 
     def dequantize(self, y: Outputs) -> NDArray[Any] | tuple[NDArray[Any], ...]:
-        """Integer outputs to real numbers, `y * scale + offset` in float64; indices stay integers."""
+        """Integer outputs to real numbers, `y * scale + offset` in float64 in the order of axes of the output scale.
+
+        Indices stay integers.
+        """
         values = y if isinstance(y, tuple) else (y,)
         if len(values) != len(self.outputs):
             raise InputError(f"network '{self.name}' has {len(self.outputs)} outputs, not {len(values)}")

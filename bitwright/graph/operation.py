@@ -29,14 +29,21 @@ class Operation(ABC):
     kind: ClassVar[str]
     """The word for this operation in files and reports, e.g. "Linear"."""
 
+    arity: ClassVar[tuple[int, int | None]] = (1, 1)
+    """The least and the largest number of input tensors; None is any number."""
+
     def __post_init__(self) -> None:
         if isinstance(self.inputs, str):
             raise self.error(f"inputs must be a tuple of tensor names, not the string {self.inputs!r}")
         object.__setattr__(self, "inputs", tuple(self.inputs))
         for word in (self.name, self.output, *self.inputs):
             check_name(word, f"operation '{self.name}'")
-        if len(self.inputs) != 1:
-            raise self.error(f"takes exactly one input tensor, not {len(self.inputs)}")
+        least, most = self.arity
+        if len(self.inputs) < least or (most is not None and len(self.inputs) > most):
+            wanted = f"exactly {least}" if least == most else f"{least} or more"
+            raise self.error(f"takes {wanted} input tensor{'' if most == 1 else 's'}, not {len(self.inputs)}")
+        if len(set(self.inputs)) != len(self.inputs):
+            raise self.error(f"reads a tensor twice ({', '.join(self.inputs)}); read each tensor once")
 
     @abstractmethod
     def infer(self, *specs: TensorSpec) -> TensorSpec:
@@ -60,7 +67,10 @@ class Operation(ABC):
         return 0
 
     def attributes(self) -> Mapping[str, Any]:
-        """All fields besides name, inputs and output: JSON values, IntTypes and NumPy integer or bool arrays."""
+        """All fields besides name, inputs and output.
+
+        Values are JSON values, IntTypes, NumPy integer or bool arrays, and tuples of integers or of such tuples.
+        """
         common = {field.name for field in dataclasses.fields(Operation)}
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name not in common}
 
@@ -83,6 +93,26 @@ class Operation(ABC):
         held.flags.writeable = False
         object.__setattr__(self, field, held)
         return held
+
+    def integers(self, field: str, length: int, default: tuple[int, ...]) -> None:
+        """Replace the field by a tuple of `length` integers of at least 1; an empty one becomes the default."""
+        given = getattr(self, field)
+        if not isinstance(given, (tuple, list)):
+            raise self.error(f"{field} must be a tuple of {length} integers, not {given!r:.60}")
+        held = tuple(given) or default
+        if len(held) != length or any(isinstance(v, bool) or not isinstance(v, int) or v < 1 for v in held):
+            raise self.error(f"{field} must be {length} integers of at least 1, not {given!r:.60}")
+        object.__setattr__(self, field, held)
+
+    def pads(self, field: str, length: int) -> None:
+        """Replace the field by a tuple of `length` pairs (before, after) from 0 on; an empty one becomes no padding."""
+        given = getattr(self, field)
+        pairs = given if isinstance(given, (tuple, list)) else ((),)
+        held = tuple(tuple(pair) if isinstance(pair, (tuple, list)) else () for pair in pairs) or ((0, 0),) * length
+        whole = all(isinstance(v, int) and not isinstance(v, bool) and v >= 0 for pair in held for v in pair)
+        if len(held) != length or any(len(pair) != 2 for pair in held) or not whole:
+            raise self.error(f"{field} must be {length} pairs (before, after) of integers from 0 on, not {given!r:.60}")
+        object.__setattr__(self, field, held)
 
     def channels(self, spec: TensorSpec) -> int:
         """The size of the last axis of the input."""

@@ -18,7 +18,9 @@ class InputQuantizer:
     """Real inputs to integers of `dtype`, in float64.
 
     Kind "integer": `clip(round_half_even(x / scale) + zero_point, lo, hi)`. Kind "bipolar": +1 where
-    `x >= threshold`, else -1. Integer arrays are taken to be quantized already and pass unchanged.
+    `x >= threshold`, else -1. `axes` permutes the axes behind the batch from the PyTorch module's order to the
+    network's: (1, 2, 0) takes (channels, height, width) to (height, width, channels); None keeps them. Integer arrays
+    are taken to be quantized and in the network's order already and pass unchanged.
     """
 
     dtype: IntType
@@ -26,6 +28,7 @@ class InputQuantizer:
     zero_point: int = 0
     kind: Literal["integer", "bipolar"] = "integer"
     threshold: float = 0.0
+    axes: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.scale) and self.scale > 0):
@@ -34,15 +37,16 @@ class InputQuantizer:
             raise InputError(f"an input quantizer needs a finite threshold, not {self.threshold}")
         if self.kind not in ("integer", "bipolar") or (self.kind == "bipolar") != (self.dtype.kind == "bipolar"):
             raise InputError(f"an input quantizer of kind {self.kind!r} cannot give values of type {self.dtype}")
+        object.__setattr__(self, "axes", checked_axes(self.axes, "an input quantizer"))
 
     def __call__(self, x: NDArray[Any]) -> IntArray:
-        """The integers for `x`, same shape. Raises InputError for NaN, infinity and non-numbers."""
+        """The integers for `x` (batch, ...). Raises InputError for NaN, infinity, non-numbers and too few axes."""
         values = np.asarray(x)
         if values.dtype.kind in "iu":
             return values
         if values.dtype.kind != "f":
             raise InputError(f"cannot quantize an array of {values.dtype}; give real numbers or integers")
-        real = values.astype(np.float64)
+        real = permuted(values, self.axes, "input").astype(np.float64)
         if not np.all(np.isfinite(real)):
             raise InputError("input holds NaN or infinite values; clean the data first")
         if self.kind == "bipolar":
@@ -53,10 +57,15 @@ class InputQuantizer:
 
 @dataclass(frozen=True, eq=False)
 class OutputScale:
-    """Integer outputs to real numbers: `y * scale + offset` in float64, scalars or one value for each channel."""
+    """Integer outputs to real numbers: `y * scale + offset` in float64, scalars or one value for each channel.
+
+    Channels are the network's last axis. `axes` then permutes the axes behind the batch from the network's order to
+    the PyTorch module's: (2, 0, 1) takes (height, width, channels) to (channels, height, width); None keeps them.
+    """
 
     scale: float | NDArray[np.float64] = 1.0
     offset: float | NDArray[np.float64] = 0.0
+    axes: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         for field in ("scale", "offset"):
@@ -65,7 +74,28 @@ class OutputScale:
                 raise InputError(f"an output {field} must be finite, and a number or one number for each channel")
             values.flags.writeable = False
             object.__setattr__(self, field, float(values) if values.ndim == 0 else values)
+        object.__setattr__(self, "axes", checked_axes(self.axes, "an output scale"))
 
     def __call__(self, y: IntArray) -> NDArray[np.float64]:
-        """`y * scale + offset`, same shape as `y`."""
-        return y.astype(np.float64) * self.scale + self.offset
+        """`y * scale + offset` for `y` (batch, ...), its axes permuted."""
+        return permuted(y.astype(np.float64) * self.scale + self.offset, self.axes, "output")
+
+
+def checked_axes(axes: tuple[int, ...] | None, where: str) -> tuple[int, ...] | None:
+    """The axes as a tuple. Raises InputError unless they are a permutation of 0, 1, ... or None."""
+    if axes is None:
+        return None
+    if not isinstance(axes, (tuple, list)) or any(isinstance(v, bool) or not isinstance(v, int) for v in axes):
+        raise InputError(f"the axes of {where} must be a tuple of integers, not {axes!r:.60}")
+    if sorted(axes) != list(range(len(axes))):
+        raise InputError(f"the axes of {where} must hold each of 0 to {len(axes) - 1} once, not {axes!r:.60}")
+    return tuple(axes)
+
+
+def permuted(values: NDArray[Any], axes: tuple[int, ...] | None, what: str) -> NDArray[Any]:
+    """`values` (batch, ...) with the axes behind the batch in the order of `axes`."""
+    if axes is None:
+        return values
+    if values.ndim != len(axes) + 1:
+        raise InputError(f"{what} has shape {values.shape}; expected a batch axis and {len(axes)} more")
+    return np.ascontiguousarray(values.transpose(0, *(axis + 1 for axis in axes)))

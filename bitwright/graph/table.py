@@ -5,7 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bitwright.graph.operation import Operation
-from bitwright.graph.ops import Duplicate, Linear, Permute, Requant, Threshold, TopK
+from bitwright.graph.ops import (
+    Add,
+    Conv,
+    Duplicate,
+    Linear,
+    MaxPool,
+    Permute,
+    Requant,
+    SumPool,
+    Threshold,
+    TopK,
+    Upsample,
+)
 
 if TYPE_CHECKING:
     from bitwright.graph.network import Network
@@ -56,11 +68,36 @@ def _quantizer(network: Network) -> str:
     return f"round(x / {quantizer.scale:g}){shift}"
 
 
+def _geometry(operation: Conv | MaxPool | SumPool) -> list[str]:
+    """Stride, padding and dilation of a window, where they are not the usual ones."""
+    usual = (1,) * len(operation.kernel) if isinstance(operation, Conv) else operation.kernel
+    words = [] if operation.stride == usual else [f"stride {' x '.join(map(str, operation.stride))}"]
+    if any(any(pair) for pair in operation.padding):
+        pads = " x ".join(str(a) if a == b else f"{a}+{b}" for a, b in operation.padding)
+        value = f" of {operation.pad_value}" if isinstance(operation, Conv) else ""
+        words.append(f"padding {pads}{value}")
+    if not isinstance(operation, SumPool) and any(d > 1 for d in operation.dilation):
+        words.append(f"dilation {' x '.join(map(str, operation.dilation))}")
+    return words
+
+
 def parameters(operation: Operation) -> str:
     """The fields of an operation in a few words."""
     if isinstance(operation, Linear):
         outputs, inputs = operation.weights.shape
         return f"{operation.weight_type} {outputs} x {inputs}{'' if operation.bias is None else ', bias'}"
+    if isinstance(operation, Conv):
+        kernel = " x ".join(map(str, operation.kernel))
+        outputs, inputs = len(operation.weights), operation.weights.shape[-1] * operation.groups
+        words = [f"{operation.weight_type} {outputs} x {inputs}, kernel {kernel}", *_geometry(operation)]
+        words += [f"{operation.groups} groups"] if operation.groups > 1 else []
+        return ", ".join(words + ([] if operation.bias is None else ["bias"]))
+    if isinstance(operation, MaxPool | SumPool):
+        return ", ".join([f"kernel {' x '.join(map(str, operation.kernel))}", *_geometry(operation)])
+    if isinstance(operation, Add):
+        return "" if (operation.multipliers == 1).all() else f"times {', '.join(map(str, operation.multipliers))}"
+    if isinstance(operation, Upsample):
+        return f"times {' x '.join(map(str, operation.factors))}"
     if isinstance(operation, Threshold):
         channels, steps = operation.thresholds.shape
         falling = int((~operation.ascending).sum())

@@ -201,7 +201,7 @@ def test_names_that_are_none(word: Any) -> None:
 
 
 def test_one_input_each() -> None:
-    with pytest.raises(InputError, match="exactly one input"):
+    with pytest.raises(InputError, match="exactly 1 input"):
         Flatten(name="f", inputs=("x", "z"), output="y")
     with pytest.raises(InputError, match="not the string"):
         Flatten(name="f", inputs="x", output="y")  # type: ignore[arg-type]

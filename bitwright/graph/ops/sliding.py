@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,9 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitwright.errors import InputError
+from bitwright.graph.types import IntArray
 
 Pads = tuple[tuple[int, int], ...]
 """Elements added before and after, for each spatial axis."""
+
+LONGEST = 1 << 20
+"""No size, kernel, stride, dilation or padding may exceed this."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +25,7 @@ class SlidingWindow:
     """Windows of `kernel` elements, `dilation` apart, every `stride` elements over `size` padded by `padding`.
 
     All have one entry for each spatial axis. An axis has `(size + pads - dilation * (kernel - 1) - 1) // stride + 1`
-    windows; what lies behind the last one is not read. Raises InputError when an entry makes no sense or no window fits.
+    windows; what lies behind the last one is not read. Raises InputError when an entry makes no sense or none fits.
     """
 
     size: tuple[int, ...]
@@ -37,6 +43,9 @@ class SlidingWindow:
         pairs = [pair for pair in self.padding if len(pair) == 2]
         if len(pairs) != axes or any(isinstance(v, bool) or not isinstance(v, int) or v < 0 for p in pairs for v in p):
             raise InputError(f"padding must be {axes} pairs (before, after) of integers from 0 on, not {self.padding}")
+        longest = max((*self.size, *self.kernel, *self.stride, *self.dilation, *itertools.chain(*self.padding)))
+        if longest > LONGEST:
+            raise InputError(f"no size, kernel, stride, dilation or padding may exceed {LONGEST:,}, not {longest:,}")
         if any(count < 1 for count in self.out):
             raise InputError(f"a kernel of {self.kernel} does not fit into {self.size} padded by {self.padding}")
 
@@ -63,7 +72,41 @@ class SlidingWindow:
             )
         )
 
+    @cached_property
+    def ranges(self) -> tuple[NDArray[np.int64], ...]:
+        """For each axis (patterns, 2): the distinct [first, last) of a window's elements that are no padding.
+
+        A window of padding alone counts as [0, 0).
+        """
+        found = []
+        for n, count, step, (before, _), k, d in zip(
+            self.size, self.out, self.stride, self.padding, self.kernel, self.dilation, strict=True
+        ):
+            start = np.arange(count) * step - before
+            first = np.maximum(0, -(start // d))
+            last = np.minimum(k, (n - 1 - start) // d + 1)
+            real = first < last
+            found.append(np.unique(np.stack((first * real, last * real), axis=1), axis=0))
+        return tuple(found)
+
     @property
     def padded(self) -> bool:
         """Whether some window reaches into the padding."""
-        return any(bool(((t < 0) | (t >= n)).any()) for t, n in zip(self.taps, self.size, strict=True))
+        return any(
+            bool(((pairs[:, 0] > 0) | (pairs[:, 1] < k)).any())
+            for pairs, k in zip(self.ranges, self.kernel, strict=True)
+        )
+
+    def pad(self, x: IntArray, value: int) -> IntArray:
+        """Images (batch, *size, channels) with `value` in the padding."""
+        return np.pad(x, ((0, 0), *self.padding, (0, 0)), constant_values=value)
+
+    def views(self, padded: IntArray) -> Iterator[tuple[tuple[int, ...], IntArray]]:
+        """For each element of the kernel its index, and what it sees of padded images: (batch, *out, channels)."""
+        for tap in itertools.product(*(range(k) for k in self.kernel)):
+            starts = [index * d for index, d in zip(tap, self.dilation, strict=True)]
+            slices = (
+                slice(start, start + (count - 1) * step + 1, step)
+                for start, count, step in zip(starts, self.out, self.stride, strict=True)
+            )
+            yield tap, padded[(slice(None), *slices)]
