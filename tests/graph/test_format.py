@@ -23,6 +23,8 @@ from hypothesis import strategies as st
 from bitwright.errors import NetworkFormatError, OutputError
 from bitwright.graph import (
     BIPOLAR,
+    Add,
+    Conv,
     Golden,
     InputQuantizer,
     IntType,
@@ -35,7 +37,7 @@ from bitwright.graph import (
 )
 from bitwright.graph.format import network_bytes
 from bitwright.graph.random import random_values
-from tests.graph.strategies import networks
+from tests.graph.strategies import cnns, networks
 
 FC = Linear(name="fc", inputs=("x",), output="y", weights=[[1, -1], [1, 1]], weight_type=BIPOLAR, bias=[3, -3])
 
@@ -73,7 +75,7 @@ def npy(values: Any, **options: Any) -> bytes:
 
 
 @settings(deadline=None, max_examples=50)
-@given(networks(), st.sampled_from(["net.bw", "mit Leerzeichen.bw", "Zürich – 東京.bw"]))
+@given(networks() | cnns(), st.sampled_from(["net.bw", "mit Leerzeichen.bw", "Zürich – 東京.bw"]))
 def test_round_trip(network: Network, name: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
@@ -100,6 +102,31 @@ def test_everything_around_the_operations_comes_back(tmp_path: Path) -> None:
     assert np.array_equal(scale.scale, [0.1, 1 / 3])
     assert scale.offset == -0.25
     assert again.operations[0].attributes()["bias"].tolist() == [3, -3]
+
+
+def test_tuples_and_axes_come_back(tmp_path: Path) -> None:
+    conv = Conv(
+        name="conv", inputs=("x",), output="y", weights=[[[[1], [-1]]]], weight_type=BIPOLAR, stride=(2, 1),
+        padding=((0, 1), (2, 0)), dilation=(1, 3), pad_value=-1,
+    )  # fmt: skip
+    network = Network(
+        "image", "x", TensorSpec((3, 4, 1), BIPOLAR), (conv,), ("y",),
+        input_quantizer=InputQuantizer(dtype=BIPOLAR, kind="bipolar", axes=(1, 2, 0)),
+        output_scales={"y": OutputScale(0.5, axes=(2, 0, 1))},
+    )  # fmt: skip
+    again = Network.load(network.save(tmp_path / "n.bw"))
+    assert again.digest == network.digest
+    fields = again.operations[0].attributes()
+    assert {key: fields[key] for key in ("stride", "padding", "dilation", "groups", "pad_value")} == {
+        "stride": (2, 1), "padding": ((0, 1), (2, 0)), "dilation": (1, 3), "groups": 1, "pad_value": -1,
+    }  # fmt: skip
+    assert again.input_quantizer == network.input_quantizer
+    assert again.output_scales["y"].axes == (2, 0, 1)
+
+
+def test_files_without_axes_load() -> None:
+    # As the first files were written.
+    assert "axes" not in json.dumps(HEADER)
 
 
 def test_same_network_same_bytes_in_another_process() -> None:
@@ -156,7 +183,48 @@ def op(header: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
+def image_header(change: Callable[[dict[str, Any]], Any]) -> bytes:
+    """A Conv and an Add of it with the input, the first arrays of `example` in place of theirs."""
+    conv = Conv(name="conv", inputs=("x",), output="y", weights=np.ones((1, 3, 1), dtype=int), weight_type=BIPOLAR,
+                padding=((1, 1),))  # fmt: skip
+    add = Add(name="add", inputs=("x", "y"), output="z", multipliers=[1, 2])
+    network = Network(
+        "image", "x", TensorSpec((3, 1), BIPOLAR), (conv, add), ("z",),
+        input_quantizer=InputQuantizer(dtype=BIPOLAR, kind="bipolar", axes=(1, 0)),
+        output_scales={"z": OutputScale(axes=(1, 0))},
+    )  # fmt: skip
+    parts = members(network_bytes(network))
+    header = json.loads(parts["network.json"])
+    change(header)
+    return sealed({**parts, "network.json": json.dumps(header).encode()})
+
+
 HOSTILE = [
+    (lambda: image_header(lambda h: op(h)["fields"].update(stride=2)), "stride must be a list"),
+    (lambda: image_header(lambda h: op(h)["fields"].update(stride=None)), "stride must be a list"),
+    (lambda: image_header(lambda h: op(h)["fields"].update(stride=["2"])), "stride must be an integer"),
+    (lambda: image_header(lambda h: op(h)["fields"].update(stride=[True])), "stride must be an integer"),
+    (lambda: image_header(lambda h: op(h)["fields"].update(stride=[0])), "stride must be 1 integers of at least 1"),
+    (lambda: image_header(lambda h: op(h)["fields"].update(stride=[[1]])), "stride must be 1 integers"),
+    (lambda: image_header(lambda h: op(h)["fields"].update(stride=[1] * 10**5)), "stride must be 1 integers"),
+    (lambda: image_header(lambda h: op(h)["fields"].update(padding=[1, 1])), "padding must be 1 pairs"),
+    (lambda: image_header(lambda h: op(h)["fields"].update(padding=[[[1, 1]]])), "padding must be an integer"),
+    (lambda: image_header(lambda h: op(h)["fields"].update(padding=[[-1, 1]])), "padding must be 1 pairs"),
+    (lambda: image_header(lambda h: op(h)["fields"].update(padding=[[2**62, 1]])), "may exceed 1,048,576"),
+    (lambda: image_header(lambda h: op(h)["fields"].update(dilation=[2**62])), "may exceed 1,048,576"),
+    (lambda: image_header(lambda h: op(h)["fields"].update(groups=[1])), "groups is a list"),
+    (lambda: image_header(lambda h: op(h)["fields"].update(groups=2)), "2 groups do not divide"),
+    (lambda: image_header(lambda h: op(h)["fields"].update(pad_value=1.5)), "pad_value is a float"),
+    (lambda: image_header(lambda h: op(h)["fields"].update(pad_value=2**80)), "pad_value must be an integer"),
+    (lambda: image_header(lambda h: h["operations"][1].update(inputs=["x"])), "takes 2 or more input tensors"),
+    (lambda: image_header(lambda h: h["operations"][1].update(inputs=["x", "x"])), "reads a tensor twice"),
+    (lambda: image_header(lambda h: h["operations"][1]["fields"].update(multipliers=[1, 1])), "multipliers is a list"),
+    (lambda: image_header(lambda h: h["input_quantizer"].update(axes="xy")), "axes must be a list"),
+    (lambda: image_header(lambda h: h["input_quantizer"].update(axes=[0, 0])), "each of 0 to 1 once"),
+    (lambda: image_header(lambda h: h["input_quantizer"].update(axes=[0])), "has 1 axes, but tensor 'x'"),
+    (lambda: image_header(lambda h: h["output_scales"][0].update(axes=[0, 2])), "each of 0 to 1 once"),
+    (lambda: image_header(lambda h: h["output_scales"][0].update(axes=[2, 0, 1])), "has 3 axes, but tensor 'z'"),
+    (lambda: image_header(lambda h: h["output_scales"][0].update(more=1)), "output_scales must have the fields"),
     (lambda: b"", "it is empty"),
     (lambda: b"hello", "something else"),
     (lambda: pickle.dumps(Evil()), "Python pickle"),

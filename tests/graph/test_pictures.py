@@ -3,13 +3,28 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 
 from bitwright.errors import OutputError
-from bitwright.graph import BIPOLAR, Flatten, InputQuantizer, IntType, Linear, Network, TensorSpec
+from bitwright.graph import (
+    BIPOLAR,
+    Add,
+    Conv,
+    Flatten,
+    InputQuantizer,
+    IntType,
+    Linear,
+    MaxPool,
+    Network,
+    SumPool,
+    TensorSpec,
+    Upsample,
+)
 from bitwright.graph.drawing import network_svg
-from tests.graph.strategies import networks
+from bitwright.graph.table import parameters
+from tests.graph.strategies import cnns, networks
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -35,8 +50,24 @@ def test_table_by_eye() -> None:
     ]
 
 
+def test_geometry_by_eye() -> None:
+    conv = Conv(
+        name="conv", inputs=("x",), output="a", weights=np.ones((4, 3, 3, 1), dtype=int), weight_type=BIPOLAR,
+        stride=(2, 1), padding=((1, 1), (0, 1)), dilation=(1, 2), groups=2, bias=[0] * 4, pad_value=-1,
+    )  # fmt: skip
+    assert parameters(conv) == (
+        "bipolar 4 x 2, kernel 3 x 3, stride 2 x 1, padding 1 x 0+1 of -1, dilation 1 x 2, 2 groups, bias"
+    )
+    ends = {"inputs": ("a",), "output": "b"}
+    assert parameters(MaxPool(name="m", **ends, kernel=(2, 2))) == "kernel 2 x 2"
+    assert parameters(SumPool(name="s", **ends, kernel=(3,), stride=(1,))) == "kernel 3, stride 1"
+    assert parameters(Upsample(name="u", **ends, factors=(2, 1))) == "times 2 x 1"
+    assert parameters(Add(name="p", inputs=("a", "x"), output="b", multipliers=[1, -3])) == "times 1, -3"
+    assert parameters(Add(name="p", inputs=("a", "x"), output="b", multipliers=[1, 1])) == ""
+
+
 @settings(deadline=None, max_examples=30)
-@given(networks())
+@given(networks() | cnns())
 def test_pictures_show_every_operation_and_type(network: Network) -> None:
     table = str(network)
     root = ET.fromstring(network_svg(network))

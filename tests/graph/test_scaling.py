@@ -73,3 +73,23 @@ def test_output_scales() -> None:
     for bad in (np.ones((2, 2)), np.nan):
         with pytest.raises(InputError, match="finite"):
             OutputScale(bad)
+
+
+def test_axes_go_from_the_module_to_the_network_and_back() -> None:
+    image = np.arange(24, dtype=np.float64).reshape(1, 2, 3, 4)
+    quantizer = InputQuantizer(dtype=INT8, axes=(1, 2, 0))
+    x = quantizer(image)
+    assert x.shape == (1, 3, 4, 2)
+    assert x[0, 2, 1].tolist() == [image[0, 0, 2, 1], image[0, 1, 2, 1]]
+    assert quantizer(x) is x
+    scale = OutputScale(np.array([1.0, 10.0]), axes=(2, 0, 1))
+    assert np.array_equal(scale(x), image * np.array([1.0, 10.0])[:, None, None])
+    with pytest.raises(InputError, match="expected a batch axis and 3 more"):
+        quantizer(image[0])
+
+
+@pytest.mark.parametrize("axes", [(0, 0), (1, 2), "01", (0.0,), (True, 0)])
+def test_axes_that_are_none(axes: Any) -> None:
+    for make in (lambda: InputQuantizer(dtype=INT8, axes=axes), lambda: OutputScale(axes=axes)):
+        with pytest.raises(InputError, match="the axes of an"):
+            make()
