@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from bitwright.errors import InputError
-from bitwright.graph import Network
+from bitwright.graph import Network, TensorSpec
 from bitwright.hw.emit import Emission
 from bitwright.hw.folding import Folding
 from bitwright.hw.ports import PortSpec
@@ -22,11 +22,15 @@ FABRICS = ("generic", "lut6", "lut4_ecp5", "lut4_ice40")
 
 @dataclass(frozen=True, eq=False)
 class StageInfo:
-    """One stage as reports see it: its operations, the tensor it puts out, lanes, what it is made of."""
+    """One stage as reports see it: its operations, the tensor it puts out, lanes, what it is made of.
+
+    `tensor` is empty where the stream is no tensor of the network, such as windows; `spec` is what the stream carries.
+    """
 
     name: str
     operations: tuple[str, ...]
     tensor: str
+    spec: TensorSpec
     lanes_in: int
     lanes_out: int
     resources: StageResources
@@ -43,7 +47,9 @@ class PlacedStage:
     def info(self) -> StageInfo:
         """What reports need of it."""
         one = self.component
-        return StageInfo(one.name, self.operations, self.tensor, one.lanes_in, one.lanes_out, one.resources())
+        return StageInfo(
+            one.name, self.operations, self.tensor, one.result, one.lanes_in, one.lanes_out, one.resources()
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +76,7 @@ class Accelerator:
         actors = [actor for timing in timings.values() for actor in timing.actors]
         edges = [edge for timing in timings.values() for edge in timing.edges]
         for link in self.links:
-            target = TimingGraph.OUTPUT if link.target is None else timings[link.target].entry
+            target = TimingGraph.OUTPUT if link.target is None else timings[link.target].entries[link.entry]
             if link.source is None:
                 edges.append(Edge(TimingGraph.INPUT, target, 0, 0))
             else:

@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import re
-from functools import partial
 
 from bitwright.errors import FoldingError, InputError
 from bitwright.graph import (
+    Add,
     ArgMax,
+    Concat,
+    Conv,
     Duplicate,
     Flatten,
     Linear,
+    MaxPool,
     Network,
     Operation,
     Permute,
     Requant,
+    Reshape,
+    SumPool,
     TensorSpec,
     Threshold,
     TopK,
+    Upsample,
 )
 from bitwright.hw.accelerator import Accelerator, PlacedStage
 from bitwright.hw.accumulator import Accumulator, element_accumulator
+from bitwright.hw.add import AddStage
 from bitwright.hw.argmax import ArgMaxStage
+from bitwright.hw.concat import ConcatStage
+from bitwright.hw.conv import conv_stages, tiled
 from bitwright.hw.duplicate import duplicate_stage
 from bitwright.hw.elementwise import ElementwiseStage
 from bitwright.hw.folding import Folding, LayerFolding, sequential
@@ -29,21 +38,24 @@ from bitwright.hw.fork import Fork
 from bitwright.hw.fusion import staged, stream_names
 from bitwright.hw.linear import matrix_vector_unit
 from bitwright.hw.permute import permute_stage
+from bitwright.hw.pool import pool_stages
 from bitwright.hw.ports import PortSpec
+from bitwright.hw.repeat import fifo
 from bitwright.hw.requant import RequantTail
 from bitwright.hw.stage import Stage
 from bitwright.hw.tail import OutputTail, Tail
 from bitwright.hw.threshold import threshold_tail
 from bitwright.hw.top import Link
 from bitwright.hw.topk import TopKStage
+from bitwright.hw.upsample import upsample_stages
 from bitwright.hw.width_converter import width_converters
 
 
 def assemble(network: Network, folding: Folding | None = None) -> Accelerator:
     """The network as hardware, at the given folding (one multiplier a layer without one).
 
-    A Threshold or Requant that alone reads a Linear's output joins its stage. Raises FoldingError for a PE or SIMD that
-    does not divide its layer, InputError for a network with nothing to build.
+    A Threshold or Requant that alone reads the output of a Linear or Conv joins its stage. Raises FoldingError for a PE
+    or SIMD that does not divide its layer, InputError for a network with nothing to build.
     """
     chosen = sequential(network) if folding is None else folding
     chosen.check(network)
@@ -107,7 +119,12 @@ class _Assembly:
     def readers(self, tensor: str) -> int:
         """Stages and output ports that read a tensor."""
         same = [name for name in self.network.specs if self.root[name] == tensor]
-        stages = sum(not isinstance(op, Flatten) for name in same for op in self.network.consumers(name))
+        stages = sum(
+            op.inputs.count(name)
+            for name in same
+            for op in self.network.consumers(name)
+            if not isinstance(op, Flatten | Reshape)
+        )
         return stages + sum(self.network.outputs.count(name) for name in same)
 
     def unique(self, word: str) -> str:
@@ -120,10 +137,10 @@ class _Assembly:
         self.names.add(name)
         return name
 
-    def add(self, stage: Stage, operations: tuple[str, ...], tensor: str, source: tuple[Stage | None, int]) -> None:
-        """Place a stage behind an open stream."""
+    def add(self, stage: Stage, operations: tuple[str, ...], tensor: str, *sources: tuple[Stage | None, int]) -> None:
+        """Place a stage behind open streams."""
         self.placed.append(PlacedStage(stage, operations, tensor))
-        self.links.append(Link(*source, stage))
+        self.links += [Link(*source, stage, entry) for entry, source in enumerate(sources)]
 
     def publish(self, tensor: str, stage: Stage | None, lanes: int) -> None:
         """Make a stage's output the source of a tensor, through a fork when several read it."""
@@ -145,9 +162,28 @@ class _Assembly:
         if root == self.network.input_name and self.input_lanes is None:
             self.input_lanes = lanes
             self.publish(root, None, lanes)
-        source = self.take(root)
-        for converter in width_converters(self.unique(tensor), self.network.spec(root), self.lanes[root], lanes):
-            self.add(converter, (), root, source)
+        return self.converted(tensor, self.network.spec(root), self.take(root), self.lanes[root], lanes, root)
+
+    def buffered(
+        self, name: str, tensor: str, spec: TensorSpec, lanes: int, source: tuple[Stage | None, int]
+    ) -> tuple[Stage | None, int]:
+        """A stream behind a FIFO, of a whole frame unless the folding says otherwise: then no branch waits for ever."""
+        name = self.unique(name)
+        depth = self.folding.buffers.get(name, spec.size // lanes)
+        if depth < 1:
+            return source
+        stage = fifo(name, spec, lanes, depth)
+        self.add(stage, (), self.root[tensor], source)
+        return stage, 0
+
+    def converted(
+        self, name: str, spec: TensorSpec, source: tuple[Stage | None, int], have: int, want: int, tensor: str = ""
+    ) -> tuple[Stage | None, int]:
+        """A stream behind the width converters it needs."""
+        if have == want:
+            return source
+        for converter in width_converters(self.unique(name), spec, have, want):
+            self.add(converter, (), tensor, source)
             source = (converter, 0)
         return source
 
@@ -162,41 +198,72 @@ class _Assembly:
         return LayerFolding(fitting if results % fitting == 0 else 1, fitting)
 
     def place(self, op: Operation, last: Operation) -> None:
-        """Place the stage of one operation, or of a Linear and what follows it."""
-        network, tensor = self.network, op.inputs[0]
-        source, result = network.spec(tensor), network.spec(op.output)
+        """Place the stages of one operation, or of a Linear or Conv and what follows it."""
+        network = self.network
+        sources, result = tuple(network.spec(tensor) for tensor in op.inputs), network.spec(op.output)
+        source = sources[0]
         name = self.unique(op.name)
-        if isinstance(op, Linear):
-            self.place_linear(op, last, name, source)
+        if isinstance(op, Linear | Conv):
+            self.place_layer(op, last, name, source)
             return
         lanes = self.wanted(op)
-        stage: Stage
+        row: list[Stage]
+        if isinstance(op, Threshold | Requant | MaxPool | SumPool | Add | Concat | Upsample) and lanes.pe != lanes.simd:
+            raise FoldingError(f"layer '{op.name}': PE and SIMD must be equal, not {lanes.pe} and {lanes.simd}")
         if isinstance(op, Threshold | Requant):
-            if lanes.pe != lanes.simd:
-                raise FoldingError(f"layer '{op.name}': PE and SIMD must be equal, not {lanes.pe} and {lanes.simd}")
-            tail = make_tail(op, name, result, element_accumulator(source), lanes.pe)
-            stage = ElementwiseStage(name, source, tail)
+            row = [ElementwiseStage(name, source, make_tail(op, name, result, element_accumulator(source), lanes.pe))]
+        elif isinstance(op, MaxPool | SumPool):
+            row = pool_stages(name, op, source, result, lanes.simd, self.folding.buffers)
+        elif isinstance(op, Add):
+            row = [AddStage(name, op, sources, result, lanes.simd)]
+        elif isinstance(op, Concat):
+            row = [ConcatStage(name, sources, result, lanes.simd)]
+        elif isinstance(op, Upsample):
+            row = upsample_stages(name, op, source, result, lanes.simd)
         elif isinstance(op, ArgMax):
-            stage = ArgMaxStage(name, source, result, lanes.simd)
+            row = [ArgMaxStage(name, source, result, lanes.simd)]
         elif isinstance(op, TopK):
-            stage = TopKStage(name, source, result)
+            row = [TopKStage(name, source, result)]
         elif isinstance(op, Permute):
-            stage = permute_stage(name, op, source, result, lanes.simd, lanes.pe)
+            row = [permute_stage(name, op, source, result, lanes.simd, lanes.pe)]
         elif isinstance(op, Duplicate):
-            stage = duplicate_stage(name, op, source, result, lanes.simd, lanes.pe)
+            row = [duplicate_stage(name, op, source, result, lanes.simd, lanes.pe)]
         else:
             raise InputError(f"{op.kind} '{op.name}' has no hardware yet")
-        self.add(stage, (op.name,), op.output, self.feed(tensor, stage.lanes_in))
-        self.publish(op.output, stage, stage.lanes_out)
+        self.place_row(row, op.inputs, (op.name,), op.output)
 
-    def place_linear(self, op: Linear, last: Operation, name: str, source: TensorSpec) -> None:
-        """Place a matrix-vector unit."""
+    def place_row(self, row: list[Stage], inputs: tuple[str, ...], operations: tuple[str, ...], output: str) -> None:
+        """Place stages one behind the other; the last carries out the operations and gives the tensor `output`."""
+        sources = tuple(self.feed(tensor, row[0].lanes_in) for tensor in inputs)
+        if len(sources) > 1:
+            pairs = enumerate(zip(inputs, sources, row[0].sources, strict=True))
+            sources = tuple(
+                self.buffered(f"{operations[0]}_fifo{index}", tensor, spec, row[0].lanes_in, source)
+                for index, (tensor, source, spec) in pairs
+            )
+        for stage in row[:-1]:
+            self.add(stage, (), "", *sources)
+            following = row[row.index(stage) + 1]
+            sources = (self.converted(stage.name, stage.result, (stage, 0), stage.lanes_out, following.lanes_in),)
+        self.add(row[-1], operations, output, *sources)
+        self.publish(output, row[-1], row[-1].lanes_out)
+
+    def place_layer(self, op: Linear | Conv, last: Operation, name: str, source: TensorSpec) -> None:
+        """Place a matrix-vector unit, behind a sliding-window unit where the layer needs one."""
         if op.name not in self.folding:
             raise FoldingError(f"layer '{op.name}' has no PE and SIMD in the folding; add them")
         lanes = self.folding[op.name]
         after = None if last is op else last
-        tail = partial(make_tail, after, name, self.network.spec(last.output))
-        stage = matrix_vector_unit(name, op, source, tail, pe=lanes.pe, simd=lanes.simd)
+        output = self.network.spec(last.output)
+
+        def tail(accumulator: Accumulator, width: int) -> Tail:
+            outputs = len(op.weights)
+            return make_tail(tiled(after, accumulator.channels // outputs, outputs), name, output, accumulator, width)
+
+        row: list[Stage]
+        if isinstance(op, Conv):
+            row = conv_stages(name, op, source, tail, lanes, self.folding.buffers)
+        else:
+            row = [matrix_vector_unit(name, op, source, tail, pe=lanes.pe, simd=lanes.simd)]
         operations = (op.name,) if after is None else (op.name, after.name)
-        self.add(stage, operations, last.output, self.feed(op.inputs[0], lanes.simd))
-        self.publish(last.output, stage, lanes.pe)
+        self.place_row(row, op.inputs, operations, last.output)

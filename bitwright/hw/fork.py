@@ -46,7 +46,7 @@ class Fork(Stage):
     def timing(self) -> StageTiming:
         """One actor."""
         actor = pass_through(self.name, self.beats_in, self.branches)
-        return StageTiming((actor,), (), self.name, self.name, self.capacity, self.latency)
+        return StageTiming((actor,), (), (self.name,), self.name, self.capacity, self.latency)
 
     def resources(self) -> StageResources:
         """The queues."""

@@ -96,7 +96,7 @@ class Gather(Stage):
         reader = Actor(self.name, len(firing), (need,), (release,), (np.ones(len(firing), dtype=np.int64),))
         writer = pass_through(f"{self.name}.buffer", self.beats_in)
         edge = Edge(writer.name, self.name, BANKS * self.writes, 1)
-        return StageTiming((writer, reader), (edge,), writer.name, self.name, self.capacity, self.latency)
+        return StageTiming((writer, reader), (edge,), (writer.name,), self.name, self.capacity, self.latency)
 
     def resources(self) -> StageResources:
         """Banks, result register, queue."""

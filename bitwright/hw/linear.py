@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from numpy.typing import NDArray
 
 from bitwright.graph import Linear, TensorSpec
 from bitwright.hw.accumulator import Accumulator
@@ -15,6 +17,7 @@ from bitwright.hw.processing_element import InputSum, ProcessingElement
 from bitwright.hw.product import Product, ProductKind, choose_product
 from bitwright.hw.queue import Queue, queue_capacity
 from bitwright.hw.resources import MacKind, MacUse, MemoryUse, StageResources
+from bitwright.hw.run_table import grid_table
 from bitwright.hw.stage import Stage, StageTiming
 from bitwright.hw.tail import Tail
 from bitwright.hw.timing import Actor, Edge, pass_through
@@ -24,14 +27,33 @@ OPERAND_LATENCY = 2
 """Cycles from a firing to its operands at the processing elements: memory read, operand register."""
 
 
+@dataclass(frozen=True, eq=False)
+class LayerShape:
+    """What makes a layer more than one matrix: channel groups, pixels at once, classes of positions.
+
+    With `groups` the weights' rows fall into so many equal parts, and each position has a vector for each of them.
+    `pixels` neighbouring positions are computed at once. `classes` (rows, columns) numbers the positions' classes and
+    `class_offsets` (classes, outputs) is what each class adds to the sums.
+    """
+
+    groups: int = 1
+    pixels: int = 1
+    classes: NDArray[np.int64] | None = None
+    class_offsets: NDArray[np.int64] | None = None
+
+
+PLAIN = LayerShape()
+"""One matrix for every vector."""
+
+
 class MatrixVectorUnit(Stage):
     """Multiplies each vector with the weights and passes the sums through a tail.
 
-    A vector takes `groups * beats` firings: for each group of `pe` outputs all `beats` of `simd` inputs. With more
-    than one group the vector waits in a VectorBuffer and is read once a group. Firings follow each other without a
-    gap; the last of a group is held back while the output queue has no free slot.
+    A vector takes `passes * beats` firings: for each group of `pe` outputs all `beats` of `simd` inputs. With more
+    than one pass the vector waits in a VectorBuffer and is read once a pass. Firings follow each other without a
+    gap; the last of a pass is held back while the output queue has no free slot.
 
-    One group of two beats, tail of one cycle, popcount products (`dot_latency` 1)::
+    One pass of two beats, tail of one cycle, popcount products (`dot_latency` 1)::
 
         cycle                  0    1    2    3    4    5    6
         firing                 b0   b1
@@ -41,19 +63,36 @@ class MatrixVectorUnit(Stage):
         accumulators                               b0   b0+b1
         tail result                                          y
         offered to the next stage from cycle 7 on
+
+    For convolutions (`LayerShape`): vectors may come in channel groups with weights of their own, one after the
+    other or, when `pe` exceeds the outputs of a group, side by side in a beat; several pixels may share the weights
+    of a cycle; and the tail may have constants of its own for each class of positions.
     """
 
     def __init__(
-        self, name: str, layer: Linear, source: TensorSpec, product: Product, tail: Tail, *, pe: int, simd: int
+        self,
+        name: str,
+        layer: Linear,
+        source: TensorSpec,
+        product: Product,
+        tail: Tail,
+        *,
+        pe: int,
+        simd: int,
+        shape: LayerShape = PLAIN,
     ) -> None:
-        super().__init__(name, source, simd, tail.output, pe)
         self.layer = layer
         self.product = product
         self.tail = tail
         self.pe, self.simd = pe, simd
+        self.shape = shape
         outputs, inputs = layer.weights.shape
+        share = outputs // shape.groups
+        self.side_by_side = max(1, pe // share)
+        self.passes = max(1, share // pe)
         self.groups, self.beats = outputs // pe, inputs // simd
-        self.vectors = source.size // inputs
+        super().__init__(name, source, simd * self.side_by_side * shape.pixels, tail.output, pe * shape.pixels)
+        self.positions = source.size // (inputs * shape.groups * shape.pixels)
         self.element = ProcessingElement(product, simd)
         self.rom = self._weight_rom()
         self.latency = OPERAND_LATENCY + self.element.latency + tail.latency + 1
@@ -78,8 +117,8 @@ class MatrixVectorUnit(Stage):
         fire, fires_last = Signal(), Signal()
         address = Signal(range(len(self.rom.words)))
         operand = Signal(len(self.i.payload), reset_less=True)
-        if self.groups > 1:
-            m.submodules.buffer = buffer = VectorBuffer(len(self.i.payload), self.beats, self.groups)
+        if self.passes > 1:
+            m.submodules.buffer = buffer = VectorBuffer(len(self.i.payload), self.beats, self.passes)
             m.d.comb += [
                 buffer.i.valid.eq(self.i.valid),
                 buffer.i.payload.eq(self.i.payload),
@@ -116,63 +155,104 @@ class MatrixVectorUnit(Stage):
 
     def _elements(
         self, m: Module, emitter: Emitter, operand: Signal, weights: Signal, fire: Signal, first: Value
-    ) -> Value:
+    ) -> list[Value]:
+        """The accumulators of each pixel, side by side."""
+        width, slices = self.source.dtype.width, self.side_by_side * self.shape.pixels
+        x, w = Signal(len(operand), reset_less=True), Signal(len(weights), reset_less=True)
+        m.d.sync += [x.eq(Cat(*(self._planes(operand.word_select(k, self.simd * width)) for k in range(slices))))]
+        m.d.sync += w.eq(weights)
+        age = OPERAND_LATENCY + self.element.dot_latency
+        timing = {"valid": delay(m, fire, age, "valid", reset=True), "first": delay(m, first, age, "first")}
+        operands = []
+        for index in range(slices):
+            own = {"x": x.word_select(index, self.simd * width), **timing}
+            if self.product.centred:
+                own["centre"] = emitter.instance(m, InputSum(self.product, self.simd), x=own["x"])["sum"]
+            operands.append(own)
+        share, lanes = self.element.w_width, self.pe // self.side_by_side
+        return [
+            Cat(
+                *(
+                    emitter.instance(
+                        m,
+                        self.element,
+                        w=w[lane * share : (lane + 1) * share],
+                        **operands[pixel * self.side_by_side + lane // lanes],
+                    )["sum"]
+                    for lane in range(self.pe)
+                )
+            )
+            for pixel in range(self.shape.pixels)
+        ]
+
+    def _planes(self, operand: Value) -> Value:
+        """The elements of an operand as the products take them: as they are, or bit plane by bit plane."""
         width = self.source.dtype.width
         if self.product.kind == "multiply" or width == 1:
-            planes: Value = operand
-        else:
-            planes = Cat(*(operand[plane::width] for plane in range(width)))
-        x, w = Signal(len(operand), reset_less=True), Signal(len(weights), reset_less=True)
-        m.d.sync += [x.eq(planes), w.eq(weights)]
-        age = OPERAND_LATENCY + self.element.dot_latency
-        inputs = {
-            "x": x,
-            "valid": delay(m, fire, age, "valid", reset=True),
-            "first": delay(m, first, age, "first"),
-        }
-        if self.product.centred:
-            inputs["centre"] = emitter.instance(m, InputSum(self.product, self.simd), x=x)["sum"]
-        share = self.element.w_width
-        return Cat(
-            *(
-                emitter.instance(m, self.element, w=w[index * share : (index + 1) * share], **inputs)["sum"]
-                for index in range(self.pe)
-            )
-        )
+            return operand
+        return Cat(*(operand[plane::width] for plane in range(width)))
 
-    def _finish(self, m: Module, emitter: Emitter, queue: Queue, sums: Value, fires_last: Signal) -> None:
+    def _finish(self, m: Module, emitter: Emitter, queue: Queue, sums: list[Value], fires_last: Signal) -> None:
         age = OPERAND_LATENCY + self.element.latency
         nearly = delay(m, fires_last, age - 1, "nearly", reset=True)
         group = Signal(range(max(2, self.groups)), name="tail_group")
+        last_group = Signal()
+        m.d.comb += last_group.eq(nearly & (group == self.groups - 1))
         with m.If(nearly):
             m.d.sync += group.eq(Mux(group == self.groups - 1, 0, group + 1))
-        result = self.tail.logic(m, emitter, group, self.tail.lane_values(sums))
+        words = self._tail_words(m, group, last_group)
+        result = Cat(
+            *(
+                self.tail.logic(m, emitter, word, self.tail.lane_values(own))
+                for word, own in zip(words, sums, strict=True)
+            )
+        )
         m.d.comb += [queue.push.eq(delay(m, nearly, 1 + self.tail.latency, "done", reset=True)), queue.data.eq(result)]
 
+    def _tail_words(self, m: Module, group: Value, last_group: Value) -> list[Value]:
+        """For each pixel the number of its constants: its position's class, then the group of outputs."""
+        classes, pixels = self.shape.classes, self.shape.pixels
+        if classes is None:
+            return [group] * pixels
+        rows, columns = classes.shape[0], classes.shape[1] // pixels
+        row, column = Signal(range(rows)), Signal(range(columns))
+        with m.If(last_group):
+            m.d.sync += column.eq(Mux(column == columns - 1, 0, column + 1))
+            with m.If(column == columns - 1):
+                m.d.sync += row.eq(Mux(row == rows - 1, 0, row + 1))
+        words: list[Value] = []
+        for pixel in range(pixels):
+            word = Signal(range(self.tail.groups), name="tail_word")
+            m.d.comb += word.eq(grid_table(row, column, classes[:, pixel::pixels] * self.groups) + group)
+            words.append(word)
+        return words
+
     def timing(self) -> StageTiming:
-        """Two actors, buffer and unit, with several groups; the unit alone with one."""
-        firings = self.groups * self.beats
+        """Two actors, buffer and unit, with several passes; the unit alone with one."""
+        firings = self.passes * self.beats
+        vectors = self.positions * self.groups // self.passes
         beat, turn = np.arange(firings) % self.beats, np.arange(firings) // self.beats
         need = np.where(turn == 0, beat + 1, self.beats)
-        release = np.where(turn == self.groups - 1, beat + 1, 0)
+        release = np.where(turn == self.passes - 1, beat + 1, 0)
         produce = (beat == self.beats - 1).astype(np.int64)
-        start = np.repeat(np.arange(self.vectors) * self.beats, firings)
+        start = np.repeat(np.arange(vectors) * self.beats, firings)
         unit = Actor(
             self.name,
-            firings * self.vectors,
-            (np.tile(need, self.vectors) + start,),
-            (np.tile(release, self.vectors) + start,),
-            (np.tile(produce, self.vectors),),
+            firings * vectors,
+            (np.tile(need, vectors) + start,),
+            (np.tile(release, vectors) + start,),
+            (np.tile(produce, vectors),),
         )
-        if self.groups == 1:
-            return StageTiming((unit,), (), self.name, self.name, self.capacity, self.latency)
+        if self.passes == 1:
+            return StageTiming((unit,), (), (self.name,), self.name, self.capacity, self.latency)
         writer = pass_through(f"{self.name}.buffer", self.beats_in)
         edge = Edge(writer.name, self.name, 2 * self.beats, 1)
-        return StageTiming((writer, unit), (edge,), writer.name, self.name, self.capacity, self.latency)
+        return StageTiming((writer, unit), (edge,), (writer.name,), self.name, self.capacity, self.latency)
 
     def resources(self) -> StageResources:
         """Products, weight and constant memories, vector buffer, queue, registers."""
-        product, vectors, firings = self.product, self.vectors, self.vectors * self.groups * self.beats
+        product, pixels = self.product, self.shape.pixels
+        vectors, firings = self.positions * pixels, self.positions * self.groups * self.beats
         kind: dict[ProductKind, MacKind] = {
             "xnor": "xnor-popcount",
             "masked_xnor": "ternary",
@@ -183,14 +263,14 @@ class MatrixVectorUnit(Stage):
         register = product.accumulator.register.width
         memories = [
             MemoryUse(self.rom.name, self.rom.width, len(self.rom.words), firings, 0),
-            *self.tail.memories(vectors),
+            *(use for _ in range(pixels) for use in self.tail.memories(self.positions)),
             MemoryUse(f"{self.name}_queue", width_out, self.capacity, self.beats_out, self.beats_out),
         ]
-        if self.groups > 1:
+        if self.passes > 1:
             buffer = MemoryUse(f"{self.name}_buffer", width_in, 2 * self.beats, firings, self.beats_in)
             memories.append(buffer)
         dot = register * (self.element.dot_latency + 1)
-        registers = width_in * 2 + self.rom.width * 2 + self.pe * dot + self.tail.register_bits
+        registers = width_in * 2 + self.rom.width * 2 + pixels * (self.pe * dot + self.tail.register_bits)
         products = MacUse(
             kind[product.kind],
             self.layer.weight_type.width,
@@ -199,7 +279,7 @@ class MatrixVectorUnit(Stage):
             int(self.layer.weights.size) * vectors,
             self.simd,
         )
-        macs = (products, *self.tail.macs(vectors))
+        macs = (products, *(use for _ in range(pixels) for use in self.tail.macs(self.positions)))
         return StageResources(macs, tuple(memories), registers, *self.tail.compares(vectors))
 
 
@@ -208,8 +288,21 @@ TailFactory = Callable[[Accumulator, int], Tail]
 
 
 def matrix_vector_unit(
-    name: str, layer: Linear, source: TensorSpec, make_tail: TailFactory, *, pe: int, simd: int
+    name: str,
+    layer: Linear,
+    source: TensorSpec,
+    make_tail: TailFactory,
+    *,
+    pe: int,
+    simd: int,
+    shape: LayerShape = PLAIN,
 ) -> MatrixVectorUnit:
     """The unit for one layer; `make_tail` gets the layer's accumulator and lanes."""
     product = choose_product(layer, source.dtype)
-    return MatrixVectorUnit(name, layer, source, product, make_tail(product.accumulator, pe), pe=pe, simd=simd)
+    accumulator = product.accumulator
+    if shape.class_offsets is not None:
+        offset = (accumulator.offset[None, :] + shape.class_offsets).reshape(-1)
+        accumulator = Accumulator(accumulator.register, accumulator.scale, offset)
+    tail = make_tail(accumulator, pe)
+    tail.classes = accumulator.channels // len(layer.weights)
+    return MatrixVectorUnit(name, layer, source, product, tail, pe=pe, simd=simd, shape=shape)

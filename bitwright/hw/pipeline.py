@@ -68,7 +68,7 @@ class PipelineStage(Stage):
         taken = np.cumsum(ones)
         produce = (taken % self.period == 0).astype(np.int64)
         actor = Actor(self.name, self.beats_in, (taken,), (taken,), (produce,))
-        return StageTiming((actor,), (), self.name, self.name, self.capacity, self.latency)
+        return StageTiming((actor,), (), (self.name,), self.name, self.capacity, self.latency)
 
     def queue_memory(self) -> MemoryUse:
         """The output queue's use in a frame."""

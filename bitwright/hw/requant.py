@@ -82,7 +82,7 @@ class RequantTail(Tail):
 
     def memories(self, vectors: int) -> tuple[MemoryUse, ...]:
         """One word for each group of channels."""
-        return (MemoryUse(self.rom.name, self.rom.width, len(self.rom.words), vectors * self.groups, 0),)
+        return (MemoryUse(self.rom.name, self.rom.width, len(self.rom.words), self.words_read(vectors), 0),)
 
     @property
     def product_width(self) -> int:
@@ -91,13 +91,13 @@ class RequantTail(Tail):
 
     def macs(self, vectors: int) -> tuple[MacUse, ...]:
         """One multiplication and addition an element."""
-        elements = vectors * self.accumulator.channels
+        elements = self.elements(vectors)
         register = self.accumulator.register.width
         return (MacUse("multiplier", self.factor_type.width, register, self.product_width, elements),)
 
     def compares(self, vectors: int) -> tuple[int, int]:
         """Both ends of the clip."""
-        return 2 * vectors * self.accumulator.channels, max(1, self.product_width - self.shift)
+        return 2 * self.elements(vectors), max(1, self.product_width - self.shift)
 
     @property
     def register_bits(self) -> int:

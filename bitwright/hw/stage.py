@@ -16,7 +16,7 @@ from bitwright.hw.timing import Actor, Edge
 
 @dataclass(frozen=True, eq=False)
 class StageTiming:
-    """Actors and inner edges of one stage, the actor its input stream enters, and its output queue.
+    """Actors and inner edges of one stage, the actors its input streams enter, and its output queue.
 
     A beat produced by actor `exit` in cycle s is offered to the next stage from cycle s + `latency`; the output queue
     has `capacity` slots.
@@ -24,7 +24,7 @@ class StageTiming:
 
     actors: tuple[Actor, ...]
     edges: tuple[Edge, ...]
-    entry: str
+    entries: tuple[str, ...]
     exit: str
     capacity: int
     latency: int
@@ -32,6 +32,8 @@ class StageTiming:
 
 class Stage(wiring.Component):
     """Base of all stages. `i` and `o` are streams of bits: a beat of `lanes_in` or `lanes_out` elements each.
+
+    A stage that joins several tensors has inputs `i`, `i1`, `i2` ... of the types `joined`, with `lanes_in` lanes each.
 
     After reset, a beat moves over a stream in each cycle in which valid and ready are both high; once valid is high it
     stays, with the payload, until ready. Ready and valid come from registers alone.
@@ -41,7 +43,14 @@ class Stage(wiring.Component):
     _MustUse__silence = True
 
     def __init__(
-        self, name: str, source: TensorSpec, lanes_in: int, result: TensorSpec, lanes_out: int, branches: int = 1
+        self,
+        name: str,
+        source: TensorSpec,
+        lanes_in: int,
+        result: TensorSpec,
+        lanes_out: int,
+        branches: int = 1,
+        joined: tuple[TensorSpec, ...] = (),
     ) -> None:
         self.name = name
         self.source = source
@@ -49,9 +58,18 @@ class Stage(wiring.Component):
         self.lanes_in = lanes_in
         self.lanes_out = lanes_out
         self.branches = branches
+        self.sources = (source, *joined)
         output = Out(stream.Signature(lanes_out * result.dtype.width))
         copies = {f"o{branch}": output for branch in range(1, branches)}
-        super().__init__({"i": In(stream.Signature(lanes_in * source.dtype.width)), "o": output, **copies})
+        inputs = {
+            f"i{index or ''}": In(stream.Signature(lanes_in * spec.dtype.width))
+            for index, spec in enumerate(self.sources)
+        }
+        super().__init__({**inputs, "o": output, **copies})
+
+    def inlets(self) -> list[Any]:
+        """The input streams: `i`, and `i1`, `i2` ... where the stage joins several tensors."""
+        return [self.i, *(getattr(self, f"i{index}") for index in range(1, len(self.sources)))]
 
     def outlets(self) -> list[Any]:
         """The output streams: `o`, and `o1`, `o2` ... where the stage gives each beat to several consumers."""

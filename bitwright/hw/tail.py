@@ -25,12 +25,23 @@ class Tail(ABC):
     latency: int
     """Cycles from data to result."""
 
+    classes: int = 1
+    """Classes of positions with constants of their own: the accumulator's channels count once for each."""
+
     def __init__(self, name: str, accumulator: Accumulator, output: TensorSpec, lanes: int) -> None:
         self.name = name
         self.accumulator = accumulator
         self.output = output
         self.lanes = lanes
         self.groups = accumulator.channels // lanes
+
+    def words_read(self, vectors: int) -> int:
+        """Words that so many vectors read from a memory with one word for each group."""
+        return vectors * self.groups // self.classes
+
+    def elements(self, vectors: int) -> int:
+        """Elements of so many vectors."""
+        return vectors * self.accumulator.channels // self.classes
 
     @property
     def output_width(self) -> int:
@@ -133,7 +144,7 @@ class OutputTail(Tail):
         """One word for each group, unless all channels have the same offset."""
         if self.uniform:
             return ()
-        return (MemoryUse(self.rom.name, self.rom.width, len(self.rom.words), vectors * self.groups, 0),)
+        return (MemoryUse(self.rom.name, self.rom.width, len(self.rom.words), self.words_read(vectors), 0),)
 
     @property
     def register_bits(self) -> int:

@@ -38,7 +38,7 @@ class _ThresholdTail(Tail):
 
     def comparisons(self, vectors: int, each: int) -> tuple[int, int]:
         """`each` comparisons of every element, as wide as the thresholds."""
-        return vectors * self.accumulator.channels * each, self.threshold_type.width
+        return self.elements(vectors) * each, self.threshold_type.width
 
     def encoded(self, count: Value, ascending: Value | None, steps: int) -> Value:
         """The output's code from the number of thresholds reached."""
@@ -74,7 +74,7 @@ class ParallelThreshold(_ThresholdTail):
 
     def memories(self, vectors: int) -> tuple[MemoryUse, ...]:
         """One word for each group of channels."""
-        return (MemoryUse(self.rom.name, self.rom.width, len(self.rom.words), vectors * self.groups, 0),)
+        return (MemoryUse(self.rom.name, self.rom.width, len(self.rom.words), self.words_read(vectors), 0),)
 
     def compares(self, vectors: int) -> tuple[int, int]:
         """All thresholds of every element."""
@@ -143,7 +143,7 @@ class SearchThreshold(_ThresholdTail):
     def memories(self, vectors: int) -> tuple[MemoryUse, ...]:
         """One word a level and lane for each group of channels."""
         roms = [self.level_rom(level, lane) for level in range(self.levels) for lane in range(self.lanes)]
-        reads = vectors * self.groups
+        reads = self.words_read(vectors)
         return tuple(MemoryUse(rom.name, rom.width, len(rom.words), reads, 0) for rom in roms)
 
     def compares(self, vectors: int) -> tuple[int, int]:

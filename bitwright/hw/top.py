@@ -12,11 +12,15 @@ from bitwright.hw.stage import Stage
 
 @dataclass(frozen=True, eq=False)
 class Link:
-    """A stream from branch `branch` of stage `source` (None: the input port) to stage `target` (None: an output)."""
+    """A stream from branch `branch` of stage `source` (None: the input port) to stage `target` (None: an output).
+
+    `entry` is the number of the target's input. A stage's inputs are linked in order.
+    """
 
     source: Stage | None
     branch: int
     target: Stage | None
+    entry: int = 0
 
 
 class Top(Elaboratable):
@@ -65,7 +69,7 @@ class Top(Elaboratable):
             else:
                 valid, payload, ready = self._named_stream(m, link.source, link.branch)
             if link.target is not None:
-                entry = link.target.i
+                entry = link.target.inlets()[link.entry]
                 m.d.comb += [entry.valid.eq(valid), entry.payload.eq(payload), ready.eq(entry.ready)]
             else:
                 self._output(m, remaining.pop(0), valid, payload, ready)

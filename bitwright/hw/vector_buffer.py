@@ -21,11 +21,11 @@ class VectorBuffer(wiring.Component):
     again from the cycle after the last pass has read it.
     """
 
-    def __init__(self, width: int, beats: int, passes: int) -> None:
+    def __init__(self, width: int, beats: int, passes: int, vectors: int = VECTORS) -> None:
         self.width = width
         self.beats = beats
         self.passes = passes
-        self.capacity = VECTORS * beats
+        self.capacity = vectors * beats
         super().__init__(
             {
                 "i": In(stream.Signature(width)),

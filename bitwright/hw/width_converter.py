@@ -71,7 +71,7 @@ class Narrow(Stage):
         firing = np.arange(self.beats_out)
         need, release = firing // self.pieces + 1, (firing + 1) // self.pieces
         actor = Actor(self.name, self.beats_out, (need,), (release,), (np.ones(self.beats_out, dtype=np.int64),))
-        return StageTiming((actor,), (), self.name, self.name, self.capacity, self.latency)
+        return StageTiming((actor,), (), (self.name,), self.name, self.capacity, self.latency)
 
     def resources(self) -> StageResources:
         """The piece's register and the queue."""

@@ -34,7 +34,10 @@ endmodule
 
 @dataclass(frozen=True)
 class InnerStream:
-    """The stream from stage `source` to stage `target` (None: an output of the design), and the tensor it carries."""
+    """The stream from stage `source` to stage `target` (None: an output of the design), and the tensor it carries.
+
+    `tensor` is empty where the stream carries windows, not a tensor.
+    """
 
     prefix: str
     source: str
@@ -52,7 +55,7 @@ def inner_streams(accelerator: Accelerator) -> tuple[InnerStream, ...]:
             continue
         stage = accelerator.stages[order[link.source.name]]
         prefix = stage.name + (f"_branch{link.branch}" if link.branch else "")
-        port = PortSpec(prefix, accelerator.network.spec(stage.tensor), stage.lanes_out)
+        port = PortSpec(prefix, stage.spec, stage.lanes_out)
         target = None if link.target is None else link.target.name
         streams.append(InnerStream(prefix, stage.name, target, stage.tensor, port))
     return tuple(sorted(streams, key=lambda stream: order[stream.source]))

@@ -119,6 +119,8 @@ def _explain(
     right = accelerator.network.trace(x[frame : frame + 1])
     operations = {stage.name: stage.operations for stage in accelerator.stages}
     for stream, beats in zip(probe.inner_streams(accelerator), seen.taps, strict=True):
+        if not stream.tensor:
+            continue
         wanted = right[stream.tensor][0]
         mine = beats[frame * stream.port.beats : (frame + 1) * stream.port.beats]
         if len(mine) < stream.port.beats:
