@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from bitwright.graph import TensorSpec as TensorSpec
     from bitwright.hw import Folding as Folding
     from bitwright.quantize import lower as lower
+    from bitwright.quantize.qonnx import read_qonnx as read_qonnx
     from bitwright.sim import CycleReport as CycleReport
     from bitwright.sim import SimResult as SimResult
     from bitwright.sim import Stalls as Stalls
@@ -65,6 +66,7 @@ _HOME = {
     **dict.fromkeys(("BIPOLAR", "TERNARY", "IntType", "Network", "TensorSpec"), "graph"),
     "Folding": "hw",
     "lower": "quantize",
+    "read_qonnx": "quantize.qonnx",
     **dict.fromkeys(("CycleReport", "SimResult", "Stalls"), "sim"),
     "SynthReport": "synth",
 }

@@ -1,0 +1,7 @@
+"""ONNX in and out: QONNX, FINN-style and QDQ graphs become integer networks, and networks become QONNX."""
+
+from __future__ import annotations
+
+from bitwright.quantize.qonnx.reading import read_qonnx
+
+__all__ = ["read_qonnx"]

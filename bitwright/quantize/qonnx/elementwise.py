@@ -1,0 +1,202 @@
+"""Arithmetic with constants, BatchNormalization, and activation functions without a quantizer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from bitwright.quantize.qonnx.builder import QUANTIZE_FIRST, Builder
+from bitwright.quantize.qonnx.handler import Handler, Values
+from bitwright.quantize.qonnx.model import CHANNELS_LAST, Array, Node
+from bitwright.quantize.qonnx.value import Constant, RealInput, Scaled, Value
+
+
+def arithmetic(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
+    """Add, Sub, Mul or Div of a tensor and a constant."""
+    if len(values) != 2:
+        raise node.error(f"has {len(values)} inputs", "use two")
+    first, second = values
+    tensors = [one for one in values if not isinstance(one, Constant)]
+    if len(tensors) != 1 or first is None or second is None:
+        raise node.error("combines two tensors", "only Add of quantized tensors has a form here")
+    swapped = isinstance(first, Constant)
+    constant = first if isinstance(first, Constant) else second
+    assert isinstance(constant, Constant)
+    array = _real_constant(node, constant)
+    source = second if swapped else first
+    if isinstance(source, RealInput):
+        return (_on_input(node, source, array, swapped),)
+    value, reals = builder.per_channel(node, builder.integers(node, source), array, "a constant")
+    return (_apply(node, value, reals, swapped),)
+
+
+def _real_constant(node: Node, constant: Constant) -> Array:
+    if constant.values.dtype != np.float32:
+        raise node.error(f"computes in {constant.values.dtype}", "export in float32")
+    if not np.all(np.isfinite(constant.values)):
+        raise node.error("has a constant that is NaN or infinite", "repair it")
+    return constant.values
+
+
+def _apply(node: Node, value: Scaled, reals: Array, swapped: bool) -> Scaled:
+    constant = torch.from_numpy(np.array(reals))
+    wide = reals.astype(np.float64)
+    if node.kind == "Add":
+        return value.then_affine(lambda x: x + constant, 1.0, wide)
+    if node.kind == "Sub":
+        if swapped:
+            return value.then_affine(lambda x: constant - x, -1.0, wide)
+        return value.then_affine(lambda x: x - constant, 1.0, -wide)
+    if node.kind == "Mul":
+        return value.then_affine(lambda x: x * constant, wide, 0.0)
+    if swapped:
+        raise node.error("divides by a tensor", "divide by a constant")
+    if np.any(reals == 0):
+        raise node.error("divides by 0", "use another constant")
+    return value.then_affine(lambda x: x / constant, 1.0 / wide, 0.0)
+
+
+def _on_input(node: Node, source: RealInput, array: Array, swapped: bool) -> RealInput:
+    if array.size != 1:
+        raise node.error(
+            "does arithmetic on the real input with one constant for each channel",
+            "give input_type, the integers that the graph is fed with, or move the arithmetic out of the graph",
+        )
+    number = float(array.item())
+    if node.kind == "Add":
+        return replace(source, addend=source.addend + number)
+    if node.kind == "Sub" and not swapped:
+        return replace(source, addend=source.addend - number)
+    if node.kind == "Sub":
+        return replace(source, multiplier=-source.multiplier, addend=number - source.addend)
+    if swapped and node.kind == "Div":
+        raise node.error("divides by a tensor", "divide by a constant")
+    if number == 0:
+        raise node.error("scales the input by 0", "use another constant")
+    factor = number if node.kind == "Mul" else 1.0 / number
+    return replace(source, multiplier=source.multiplier * factor, addend=source.addend * factor)
+
+
+def batch_normalization(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
+    """BatchNormalization with constant statistics, as onnxruntime computes it: one product and one sum."""
+    if node.integer("training_mode", 0) or len(values) != 5 or not all(node.outputs[:1]):
+        raise node.error("takes its statistics from the batch", "export in evaluation mode")
+    source = values[0]
+    assert source is not None
+    value = builder.integers(node, source)
+    names = ("scale", "bias", "mean", "variance")
+    held = [
+        _real_constant(node, builder.constant(node, one, name)) for one, name in zip(values[1:], names, strict=True)
+    ]
+    gamma, beta, mean, variance = held
+    axis = value.index.ndim - 1 if node.domain == CHANNELS_LAST else 1
+    with np.errstate(divide="ignore", invalid="ignore"):
+        inverse = (np.float32(1) / np.sqrt(variance + np.float32(node.real("epsilon", 1e-5)))).astype(np.float32)
+    if not np.all(np.isfinite(inverse)):
+        raise node.error("has a variance below 0", "train again or repair it")
+    slope = inverse * gamma
+    offset = beta - mean * slope
+    shape = [1] * value.index.ndim
+    shape[axis] = slope.size
+    value, slope = builder.per_channel(node, value, slope.reshape(shape), "a scale")
+    value, offset = builder.per_channel(node, value, offset.reshape(shape), "an offset")
+    factor, shift = torch.from_numpy(np.array(slope)), torch.from_numpy(np.array(offset))
+    return (value.then_affine(lambda x: x * factor + shift, slope.astype(np.float64), offset.astype(np.float64)),)
+
+
+def relu(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
+    """Relu."""
+    return (_source(builder, node, values).then_clip(torch.relu),)
+
+
+def clip(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
+    """Clip; its bounds are attributes up to operator set 10, inputs from 11 on."""
+    bounds: list[float | None] = [node.attributes.get("min"), node.attributes.get("max")]
+    for place, one in enumerate(values[1:3]):
+        if one is not None:
+            held = builder.constant(node, one, "bound").values
+            if held.size != 1:
+                raise node.error("clips between tensors", "clip between numbers")
+            bounds[place] = float(held.item())
+    low, high = bounds
+    if low is None and high is None:
+        return (_source(builder, node, values),)
+    return (_source(builder, node, values).then_clip(lambda x: torch.clamp(x, low, high)),)
+
+
+def negate(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
+    """Neg."""
+    return (_source(builder, node, values).then_affine(torch.neg, -1.0, 0.0),)
+
+
+def leaky_relu(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
+    """LeakyRelu with a slope from 0 on."""
+    slope = torch.tensor(node.real("alpha", 0.01), dtype=torch.float32)
+    if slope < 0:
+        raise node.error("is not monotone (alpha below 0)", "use an alpha of 0 or more")
+    return (_source(builder, node, values).then_monotone(lambda x: torch.where(x < 0, x * slope, x)),)
+
+
+def p_relu(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
+    """PRelu with constant slopes from 0 on."""
+    slopes = _real_constant(node, builder.constant(node, values[1], "slope"))
+    if np.any(slopes < 0):
+        raise node.error("is not monotone (a slope below 0)", "use slopes of 0 or more")
+    value = _source(builder, node, values)
+    if slopes.ndim < value.index.ndim and slopes.ndim > 0 and slopes.size != 1:
+        slopes = slopes.reshape((1,) * (value.index.ndim - slopes.ndim) + slopes.shape)
+    value, slopes = builder.per_channel(node, value, slopes, "slopes")
+    factor = torch.from_numpy(np.array(slopes))
+    return (value.then_monotone(lambda x: torch.where(x < 0, x * factor, x)),)
+
+
+def _monotone(function: Callable[[Tensor], Tensor]) -> Handler:
+    def read(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
+        return (_source(builder, node, values).then_monotone(function),)
+
+    return read
+
+
+def hard_sigmoid(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
+    """HardSigmoid: alpha * x + beta, clipped to [0, 1]."""
+    alpha = torch.tensor(node.real("alpha", 0.2), dtype=torch.float32)
+    beta = torch.tensor(node.real("beta", 0.5), dtype=torch.float32)
+    if alpha < 0:
+        raise node.error("falls (alpha below 0)", "use an alpha of 0 or more")
+    return (_source(builder, node, values).then_monotone(lambda x: torch.clamp(x * alpha + beta, 0.0, 1.0)),)
+
+
+def _source(builder: Builder, node: Node, values: Values) -> Scaled:
+    source = values[0] if values else None
+    if source is None:
+        raise node.error("has no input", "repair the graph")
+    if isinstance(source, RealInput):
+        raise node.error("works on the real input of the graph", QUANTIZE_FIRST + ", or give input_type")
+    return builder.integers(node, source)
+
+
+HANDLERS: dict[tuple[str, str], Handler] = {
+    ("", "Add"): arithmetic,
+    ("", "Sub"): arithmetic,
+    ("", "Mul"): arithmetic,
+    ("", "Div"): arithmetic,
+    ("", "BatchNormalization"): batch_normalization,
+    (CHANNELS_LAST, "BatchNormalization"): batch_normalization,
+    ("", "Relu"): relu,
+    ("", "Clip"): clip,
+    ("", "Neg"): negate,
+    ("", "LeakyRelu"): leaky_relu,
+    ("", "PRelu"): p_relu,
+    ("", "HardSigmoid"): hard_sigmoid,
+    ("", "Sigmoid"): _monotone(torch.sigmoid),
+    ("", "Tanh"): _monotone(torch.tanh),
+    ("", "Softsign"): _monotone(functional.softsign),
+    ("", "Softplus"): _monotone(functional.softplus),
+    ("", "Elu"): _monotone(functional.elu),
+    ("", "Erf"): _monotone(torch.erf),
+}

@@ -1,0 +1,219 @@
+"""read_qonnx(): an ONNX graph becomes an integer network with exactly its integers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bitwright.errors import InputError, LoweringError, NetworkFormatError
+from bitwright.graph import BIPOLAR, TERNARY, IntType, Network, OutputScale
+from bitwright.quantize.qonnx import elementwise, endings, products, quantizers, shapes
+from bitwright.quantize.qonnx.builder import Builder
+from bitwright.quantize.qonnx.folding import fold, shape_of
+from bitwright.quantize.qonnx.handler import Handler
+from bitwright.quantize.qonnx.loading import load_model
+from bitwright.quantize.qonnx.model import Model, Node
+from bitwright.quantize.qonnx.value import (
+    Constant,
+    Indices,
+    RealInput,
+    Softened,
+    Unavailable,
+    Value,
+    on_grid,
+    plain_index,
+)
+from bitwright.quantize.value import Reals
+
+HANDLERS: dict[tuple[str, str], Handler] = {
+    **quantizers.HANDLERS,
+    **elementwise.HANDLERS,
+    **products.HANDLERS,
+    **shapes.HANDLERS,
+    **endings.HANDLERS,
+}
+"""The reading of each operator, by domain and operator type."""
+
+MOVERS = frozenset(shapes.HANDLERS) - {("", "Cast"), ("", "Dropout")}
+"""Operators that keep the integers behind a constant."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A network, and what each ONNX tensor is of it, by the ONNX tensor's name."""
+
+    network: Network
+    values: Mapping[str, Value]
+
+
+def read_qonnx(
+    path: str | os.PathLike[str],
+    *,
+    input_shape: Sequence[int] | None = None,
+    input_type: IntType | None = None,
+    drop_softmax: bool = False,
+    name: str | None = None,
+) -> Network:
+    """The integer network of a quantized ONNX file: QONNX, FINN-style, or QDQ.
+
+    `input_shape` (without batch) is needed where the file leaves axes open. `input_type` says that the graph is fed
+    with integers of that type (pixels 0 to 255: `IntType.unsigned(8)`); without it the input is real and the graph
+    quantizes it first, or its FINN annotation or element type says which integers it takes. `drop_softmax` returns the
+    scores before a last Softmax instead of probabilities.
+
+    The integers are those of the `qonnx` package's executor, tensor by tensor; tensors and operations have the names
+    of the ONNX tensors and nodes. Where the graph sums scaled floats, executors round, and RoundingTieWarning tells
+    whether that can decide an integer. Raises NetworkFormatError for a file that is no sound ONNX model, and
+    LoweringError (node, operator, reason, way out) for what has no exact integer form.
+    """
+    return read_model(
+        load_model(path), input_shape=input_shape, input_type=input_type, drop_softmax=drop_softmax, name=name
+    ).network
+
+
+def read_model(
+    model: Model,
+    *,
+    input_shape: Sequence[int] | None = None,
+    input_type: IntType | None = None,
+    drop_softmax: bool = False,
+    name: str | None = None,
+) -> Reading:
+    """As read_qonnx, for a loaded model; keeps the meaning of every ONNX tensor."""
+    shape, batch = _input_shape(model, input_shape)
+    builder = Builder(model.input.name, batch, drop_softmax)
+    values: dict[str, Value] = {key: Constant(array) for key, array in model.constants.items()}
+    values[model.input.name] = _input_value(model, builder, shape, input_type)
+    for node in model.nodes:
+        given = [values[one] if one else None for one in node.inputs]
+        results = _read(builder, node, given)
+        if len(results) < len([one for one in node.outputs if one]):
+            raise node.error(f"has {len(node.outputs)} outputs", "use the first alone")
+        values.update({key: value for key, value in zip(node.outputs, results, strict=False) if key})
+    network = _network(model, builder, values, name)
+    builder.warn()
+    return Reading(network, values)
+
+
+def _read(builder: Builder, node: Node, given: list[Value | None]) -> tuple[Value, ...]:
+    key = (node.domain, node.kind)
+    if key == ("", "Shape") and given and given[0] is not None:
+        return (shape_of(node, given[0]),)
+    constant = all(isinstance(one, Constant) for one in given if one is not None)
+    if constant and node.domain == "" and key not in MOVERS:
+        return fold(node, given)
+    if key not in HANDLERS:
+        where = f"of the domain '{node.domain}' " if node.domain else ""
+        raise node.error(
+            f"{where}is not known here", "see docs/qonnx.md for the operators that are, or take it out of the graph"
+        )
+    return HANDLERS[key](builder, node, given)
+
+
+def _input_shape(model: Model, given: Sequence[int] | None) -> tuple[tuple[int, ...], int]:
+    """The input's shape without batch, and the batch that the graph was exported for (1 where it is dynamic)."""
+    found = model.input.shape
+    if len(found) < 2:
+        raise NetworkFormatError(f"input '{model.input.name}' has shape {found}; export it with a batch axis first")
+    if given is not None:
+        shape = tuple(int(length) for length in given)
+        fits = len(shape) == len(found) - 1 and all(b in (None, 0, a) for a, b in zip(shape, found[1:], strict=True))
+        if not fits or any(length < 1 for length in shape):
+            raise InputError(f"input_shape {shape} does not fit the input '{model.input.name}' of shape {found[1:]}")
+    else:
+        open_ = [axis for axis, length in enumerate(found) if axis and not length]
+        if open_:
+            raise NetworkFormatError(
+                f"input '{model.input.name}' has shape {found}, axes {open_} dynamic; give input_shape (without batch)"
+            )
+        shape = tuple(length for length in found[1:] if length)
+    return shape, found[0] or 1
+
+
+def _input_value(model: Model, builder: Builder, shape: tuple[int, ...], given: IntType | None) -> Value:
+    dtype = given or _annotated(model.input.annotation) or _integer_dtype(model.input.dtype)
+    if dtype is None:
+        if model.input.dtype != np.float32:
+            raise NetworkFormatError(f"input '{model.input.name}' is {model.input.dtype}; export in float32")
+        return RealInput(shape, plain_index(shape))
+    builder.set_input(model.nodes[0], dtype, shape, None)
+    return on_grid(model.input.name, shape, dtype, np.ones(shape[-1]), plain_index(shape))
+
+
+def _annotated(word: str) -> IntType | None:
+    """The type for a FINN data type, None for other words."""
+    named = {"BIPOLAR": BIPOLAR, "TERNARY": TERNARY, "BINARY": IntType.unsigned(1)}
+    if word in named:
+        return named[word]
+    for prefix, make in (("UINT", IntType.unsigned), ("INT", IntType.signed_bits)):
+        if (
+            word.startswith(prefix)
+            and word.removeprefix(prefix).isdecimal()
+            and 1 <= int(word.removeprefix(prefix)) <= 32
+        ):
+            return make(int(word.removeprefix(prefix)))
+    return None
+
+
+def _integer_dtype(dtype: np.dtype[np.generic]) -> IntType | None:
+    return {
+        np.dtype(np.uint8): IntType.unsigned(8),
+        np.dtype(np.int8): IntType.signed_bits(8),
+        np.dtype(np.bool_): IntType.unsigned(1),
+    }.get(dtype)
+
+
+def _network(model: Model, builder: Builder, values: Mapping[str, Value], name: str | None) -> Network:
+    outputs, scales = [], {}
+    for output in model.outputs:
+        tensor, scale = _output(builder, model, output, values[output])
+        if tensor in outputs:
+            raise LoweringError(output, "returns the same integers as another output", "return each tensor once")
+        outputs.append(tensor)
+        if scale is not None:
+            scales[tensor] = scale
+    if not builder.operations or builder.input_spec is None:
+        raise LoweringError(
+            model.name,
+            "has no layer that computes with integers",
+            "quantize it: in Brevitas, or by post_training_quantize() and lower() for a float model",
+        )
+    return Network(
+        name=name or model.name,
+        input_name=builder.input_name,
+        input_spec=builder.input_spec,
+        operations=builder.needed(outputs),
+        outputs=tuple(outputs),
+        input_quantizer=builder.input_quantizer,
+        output_scales=scales,
+    )
+
+
+def _output(builder: Builder, model: Model, output: str, value: Value) -> tuple[str, OutputScale | None]:
+    maker = (
+        next(node for node in model.nodes if output in node.outputs) if output != model.input.name else model.nodes[0]
+    )
+    if isinstance(value, Indices):
+        return value.tensor, None
+    if isinstance(value, Softened):
+        raise maker.error(
+            "ends the graph, and probabilities have no integer form",
+            "read the scores before it by drop_softmax=True, or end in ArgMax",
+        )
+    if isinstance(value, Unavailable):
+        raise maker.error(f"returns {value.reason}", value.fix)
+    scaled = builder.integers(maker, value)
+    if not scaled.affine:
+        scaled = builder.materialized(maker, scaled)
+    if not np.array_equal(scaled.index.reshape(-1), np.arange(scaled.index.size)):
+        scaled = builder.arranged(maker, scaled)
+    assert scaled.slope is not None
+    assert scaled.offset is not None
+    return scaled.tensor, OutputScale(_scalar(scaled.slope), _scalar(scaled.offset))
+
+
+def _scalar(values: Reals) -> float | Reals:
+    return float(values[0]) if np.all(values == values[0]) else np.array(values)
