@@ -11,9 +11,11 @@ from torch import Tensor, nn
 
 from bitwright.errors import LoweringError
 from bitwright.graph import BIPOLAR, TERNARY, IntType
-from bitwright.quantize.plan import LinearReading, QuantizerReading
+from bitwright.quantize.layers import channels_last
+from bitwright.quantize.plan import QuantizerReading, SumsReading
 from bitwright.quantize.tracing import real_tensor
 from bitwright.quantize.value import RealFunction
+from bitwright.quantize.window import Window, same_padding, symmetric
 
 MONOTONE_ACTIVATIONS = (qnn.QuantReLU, qnn.QuantIdentity, qnn.QuantHardTanh, qnn.QuantSigmoid, qnn.QuantTanh)
 
@@ -21,9 +23,9 @@ FAR = 1e30
 """A real beyond every quantizer's range."""
 
 
-def is_linear(layer: nn.Module) -> bool:
-    """Whether `layer` is a QuantLinear."""
-    return type(layer) is qnn.QuantLinear
+def is_sums(layer: nn.Module) -> bool:
+    """Whether `layer` is a QuantLinear, QuantConv1d or QuantConv2d."""
+    return type(layer) in (qnn.QuantLinear, qnn.QuantConv1d, qnn.QuantConv2d)
 
 
 def is_activation(layer: nn.Module) -> bool:
@@ -31,40 +33,55 @@ def is_activation(layer: nn.Module) -> bool:
     return type(layer) in MONOTONE_ACTIVATIONS
 
 
-def read_linear(name: str, layer: Any, quantized_input: object) -> LinearReading:
-    """The integers of a QuantLinear; `quantized_input` is what its input was on the example (for a quantized bias)."""
+def read_sums(name: str, layer: Any, quantized_input: object) -> SumsReading:
+    """The integers of a linear layer or convolution; `quantized_input`, what it sees, is for a quantized bias."""
     if not layer.weight_quant.is_quant_enabled:
         raise LoweringError(name, "its weights are not quantized", "give it a weight_quant, or use integer_linear()")
     with torch.no_grad():
         weight = layer.quant_weight(quantized_input)
         values = real_tensor(weight)
         scale = weight.scale.reshape(-1)
-        if scale.numel() not in (1, layer.out_features):
+        out = len(values)
+        if scale.numel() not in (1, out):
             raise LoweringError(
                 name, f"has {scale.numel()} weight scales", "use one for the layer or one for each output channel"
             )
-        quotient = (values / scale.reshape(-1, 1)).numpy()
+        quotient = (values / scale.reshape(-1, *(1,) * (values.ndim - 1))).numpy()
         bias = None
         if layer.bias is not None:
             bias = real_tensor(layer.bias_quant(layer.bias, quantized_input, weight))
-    integers = np.rint(quotient).astype(np.int64)
-    if np.any(np.abs(quotient - integers) > 2.0**-20):
+    integers = channels_last(np.rint(quotient).astype(np.int64))
+    if np.any(np.abs(quotient - np.rint(quotient)) > 2.0**-20):
         raise LoweringError(name, "its weights are no multiples of their scale", "use an integer weight_quant")
     bits = int(weight.bit_width.item())
-    out = layer.out_features
 
     def real(sums: Tensor, step: float) -> Tensor:
         y = sums * (step * scale)
-        result: Tensor = y if bias is None else y + bias
+        result: Tensor = y if bias is None else y + bias.reshape(-1)
         return result
 
-    return LinearReading(
+    return SumsReading(
         weights=integers,
         weight_type=_weight_type(integers, bits, bool(weight.signed)),
         slope=np.broadcast_to(scale.numpy(), (out,)),
         bias=np.zeros(out) if bias is None else np.broadcast_to(bias.reshape(-1).numpy(), (out,)),
         real=real,
+        window=None if isinstance(layer, nn.Linear) else conv_window(name, layer),
     )
+
+
+def conv_window(name: str, layer: nn.Conv1d | nn.Conv2d) -> Window:
+    """Where the kernel of a convolution lies."""
+    if layer.padding_mode != "zeros":
+        raise LoweringError(name, f"pads by {layer.padding_mode}", 'use padding_mode="zeros"')
+    if getattr(layer, "is_same_padded_strided", False):
+        raise LoweringError(name, 'has padding="same" and a stride', "give the padding as numbers")
+    axes = len(layer.kernel_size)
+    if layer.padding == "same":
+        pads = same_padding(layer.kernel_size, layer.dilation)
+    else:
+        pads = ((0, 0),) * axes if isinstance(layer.padding, str) else symmetric(layer.padding, axes)
+    return Window(tuple(layer.kernel_size), tuple(layer.stride), pads, tuple(layer.dilation), layer.groups)
 
 
 def _weight_type(integers: np.ndarray[Any, Any], bits: int, signed: bool) -> IntType:
@@ -104,21 +121,28 @@ def read_proxy(name: str, proxy: Any, function: RealFunction | None = None) -> Q
     if found is None or bits is None:
         raise LoweringError(name, "its quantizer has no fixed integer scale", fix)
     scale = found.detach().double().numpy()
-    if scale.size != 1 and (scale.ndim > 2 or scale.size != scale.shape[-1]):
-        raise LoweringError(name, f"its quantizer has scales of shape {scale.shape}", fix)
+    axis = -1
+    if scale.size != 1:
+        wide = [one for one, length in enumerate(scale.shape) if length > 1]
+        if len(wide) != 1:
+            raise LoweringError(name, f"its quantizer has scales of shape {scale.shape}", fix)
+        axis = wide[0] - scale.ndim
+    shape = scale.shape if scale.size > 1 else (1,)
     scale = scale.reshape(()) if scale.size == 1 else scale.reshape(-1)
     if not np.all(np.isfinite(scale)) or np.any(scale <= 0):
         raise LoweringError(name, "its quantizer has a scale that is not above 0", "calibrate or train it")
+    frames = (2, *(shape[1:] if len(shape) > 1 and shape[0] == 1 else shape))
     with torch.no_grad():
-        ends = call(torch.tensor([[-FAR], [FAR]], dtype=torch.float64).expand(2, max(1, scale.size)))
+        points = torch.tensor([-FAR, FAR], dtype=torch.float64).reshape(2, *(1,) * (len(frames) - 1))
+        ends = call(points.expand(frames).contiguous()).reshape(2, -1)
     quotient = ends.numpy() / scale
     integers = np.rint(quotient)
     if np.any(np.abs(quotient - integers) > 2.0**-20) or np.any(integers != integers[:, :1]):
         raise LoweringError(name, "its quantizer's values are no multiples of its scale", fix)
     lo, hi = int(integers[0, 0]), int(integers[1, 0])
     if int(bits.item()) == 1 and bool(proxy.is_signed) and (lo, hi) == (-1, 1) and not zero_point.any():
-        return QuantizerReading(dtype=BIPOLAR, scale=scale, function=call)
-    return QuantizerReading(dtype=IntType(lo, hi), scale=scale, function=call)
+        return QuantizerReading(dtype=BIPOLAR, scale=scale, function=call, scale_axis=axis)
+    return QuantizerReading(dtype=IntType(lo, hi), scale=scale, function=call, scale_axis=axis)
 
 
 def unquantized(layer: Any) -> nn.Module | None:

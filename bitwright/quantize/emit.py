@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,16 +12,14 @@ import torch
 from bitwright.errors import LoweringError
 from bitwright.graph import (
     ArgMax,
-    Flatten,
     IntArray,
     IntType,
-    Linear,
     Operation,
     Requant,
     Threshold,
     TopK,
 )
-from bitwright.quantize.plan import FlattenPlan, InputPlan, LinearPlan, NetworkPlan, QuantizePlan
+from bitwright.quantize.plan import InputPlan, NetworkPlan, OperationPlan, QuantizePlan
 from bitwright.quantize.requant_fit import fit_requant
 from bitwright.quantize.scores import order_scores
 from bitwright.quantize.thresholds import bisect_steps, first_difference
@@ -49,13 +47,8 @@ def emit(plan: NetworkPlan) -> Emitted:
         if isinstance(one, InputPlan):
             continue
         made: Operation | None
-        if isinstance(one, LinearPlan):
-            source = tensors[one.source.tensor]
-            made = Linear(
-                name=one.name, inputs=(source,), output=one.name, weights=one.weights, weight_type=one.weight_type
-            )
-        elif isinstance(one, FlattenPlan):
-            made = Flatten(name=one.name, inputs=(tensors[one.source],), output=one.name)
+        if isinstance(one, OperationPlan):
+            made = replace(one.operation, inputs=tuple(tensors[tensor] for tensor in one.operation.inputs))
         elif isinstance(one, QuantizePlan):
             source = tensors[one.source.tensor]
             with _one_thread():
@@ -135,10 +128,11 @@ def quantizing_operation(plan: QuantizePlan, source: str) -> Operation | None:
 def _level_function(plan: QuantizePlan) -> Callable[[IntArray], IntArray]:
     dtype, scale = plan.reading.dtype, plan.reading.scale
     unit = 2 if dtype.kind == "bipolar" else 1
+    function = plan.source.by_channel(plan.reading.function)
 
     def level(integers: IntArray) -> IntArray:
         with torch.no_grad():
-            quotient = plan.reading.function(plan.source.real(integers)).numpy() / scale
+            quotient = function(plan.source.real(integers)).numpy() / scale
         if not np.all(np.isfinite(quotient)):
             raise LoweringError(plan.name, "it gives NaN or infinity", "repair the layers before it")
         rounded = np.rint(quotient)

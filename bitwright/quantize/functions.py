@@ -27,7 +27,7 @@ CLIP: frozenset[Any] = frozenset(
 )
 MONOTONE: frozenset[Any] = frozenset({torch.sigmoid, torch.tanh, "sigmoid", "tanh"})
 NOTHING: frozenset[Any] = frozenset({functional.dropout, functional.alpha_dropout, "contiguous", "detach", "clone"})
-RESHAPE: frozenset[Any] = frozenset({torch.flatten, torch.reshape, "view", "reshape", "flatten"})
+CONCATENATE: frozenset[Any] = frozenset({torch.cat, torch.concat, torch.concatenate})
 ARGMAX: frozenset[Any] = frozenset({torch.argmax, "argmax"})
 TOPK: frozenset[Any] = frozenset({torch.topk, "topk"})
 
@@ -59,7 +59,7 @@ def after_arithmetic(name: str, target: Any, args: tuple[Any, ...], keywords: di
 
     if target in NEGATE:
         return value.then_affine(step, -1.0, 0.0)
-    constant = _reals(name, held[1 - place], value.channels)
+    constant = _reals(name, held[1 - place], value)
     if target in ADD:
         return value.then_affine(step, 1.0, constant)
     if target in SUBTRACT:
@@ -73,20 +73,30 @@ def after_arithmetic(name: str, target: Any, args: tuple[Any, ...], keywords: di
     return value.then_affine(step, 1.0 / constant, 0.0)
 
 
-def _reals(name: str, constant: object, channels: int) -> Reals:
+def _reals(name: str, constant: object, value: IntegerValue) -> Reals:
+    """The constant for each channel of the module."""
     if isinstance(constant, Tensor):
         found = constant.detach().double().numpy()
     elif isinstance(constant, int | float) and not isinstance(constant, bool):
         found = np.array(float(constant))
     else:
         raise LoweringError(name, f"does arithmetic with {type(constant).__name__}", "use numbers or tensors")
-    if found.size not in (1, channels) or found.size != (found.shape[-1] if found.ndim else 1):
+    channels, axis, shape = value.channels, value.layout.channel_axis, value.layout.module_shape
+    wanted = () if found.size == 1 else _aligned(found.shape, len(shape))
+    if found.size != 1 and (axis is None or wanted != tuple(channels if i == axis else 1 for i in range(len(shape)))):
         raise LoweringError(
             name, f"its constant has shape {found.shape}", f"use one number, or one for each of {channels} channels"
         )
     if not np.all(np.isfinite(found)):
         raise LoweringError(name, "its constant is NaN or infinite", "repair it")
     return np.array(np.broadcast_to(found.reshape(-1), (channels,)))
+
+
+def _aligned(shape: tuple[int, ...], axes: int) -> tuple[int, ...]:
+    """A constant's shape against that of a tensor of `axes` axes and a batch, as PyTorch broadcasts them."""
+    if len(shape) == axes + 1 and shape[0] == 1:
+        shape = shape[1:]
+    return (*(1,) * (axes - len(shape)), *shape)
 
 
 def after_clip(name: str, target: Any, value: IntegerValue, rest: list[Any], keywords: dict[str, Any]) -> IntegerValue:

@@ -7,11 +7,14 @@ import torch
 from torch import Tensor, nn
 
 from bitwright.errors import LoweringError
-from bitwright.graph import BIPOLAR, TERNARY
+from bitwright.graph import BIPOLAR, TERNARY, IntArray
 from bitwright.quantize.binary_activation import BinaryActivation
+from bitwright.quantize.binary_conv import BinaryConv
 from bitwright.quantize.binary_input import BinaryInput
 from bitwright.quantize.binary_linear import BinaryLinear
-from bitwright.quantize.plan import LinearReading, QuantizerReading
+from bitwright.quantize.plan import QuantizerReading, SumsReading
+from bitwright.quantize.pooling import POOLS
+from bitwright.quantize.quantized_conv import QuantizedConv
 from bitwright.quantize.ternary_linear import TernaryLinear
 from bitwright.quantize.value import IntegerValue
 
@@ -21,17 +24,25 @@ NOTHING = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn
 CLIPS = (nn.ReLU, nn.ReLU6, nn.Hardtanh)
 """The identity on an interval, constant outside."""
 
+CHANNELS_FIRST = (
+    QuantizedConv, nn.Conv1d, nn.Conv2d, nn.BatchNorm1d, nn.BatchNorm2d, nn.Upsample, *POOLS,
+)  # fmt: skip
+"""Layers whose input has its channels in axis 1."""
+
+PADS = (nn.ZeroPad1d, nn.ZeroPad2d, nn.ConstantPad1d, nn.ConstantPad2d)
+"""Layers that put constants around an image."""
+
 MONOTONE = (nn.Sigmoid, nn.Tanh, nn.Hardsigmoid, nn.Softsign)
 """Never falling, neither affine nor a clip."""
 
 
-def read_linear(layer: BinaryLinear | TernaryLinear) -> LinearReading:
+def read_sums(layer: BinaryLinear | TernaryLinear | QuantizedConv) -> SumsReading:
     """The integers of a binary or ternary layer."""
     with torch.no_grad():
-        integers = layer.quantized_weight().numpy().astype(np.int64)
+        integers = channels_last(layer.quantized_weight().numpy().astype(np.int64))
         alpha = layer.weight_scale()
     bias = None if layer.bias is None else layer.bias.detach()
-    out = layer.out_features
+    out = len(integers)
 
     def real(sums: Tensor, step: float) -> Tensor:
         y = sums * step
@@ -39,13 +50,19 @@ def read_linear(layer: BinaryLinear | TernaryLinear) -> LinearReading:
             y = y * alpha
         return y if bias is None else y + bias
 
-    return LinearReading(
+    return SumsReading(
         weights=integers,
-        weight_type=BIPOLAR if isinstance(layer, BinaryLinear) else TERNARY,
+        weight_type=BIPOLAR if isinstance(layer, BinaryLinear | BinaryConv) else TERNARY,
         slope=np.broadcast_to(1.0 if alpha is None else alpha.numpy(), (out,)),
         bias=np.zeros(out) if bias is None else bias.numpy(),
         real=real,
+        window=layer.window if isinstance(layer, QuantizedConv) else None,
     )
+
+
+def channels_last(weights: IntArray) -> IntArray:
+    """PyTorch's (out, in / groups, *kernel) as (out, *kernel, in / groups)."""
+    return np.ascontiguousarray(np.moveaxis(weights, 1, -1))
 
 
 def read_quantizer(layer: BinaryActivation | BinaryInput) -> QuantizerReading:
@@ -55,7 +72,7 @@ def read_quantizer(layer: BinaryActivation | BinaryInput) -> QuantizerReading:
 
 def after_layer(name: str, layer: nn.Module, value: IntegerValue) -> IntegerValue | None:
     """`value` after a layer that is neither linear nor a quantizer; None for a layer that is not known here."""
-    if isinstance(layer, nn.BatchNorm1d):
+    if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
         return _after_batch_norm(name, layer, value)
     if type(layer) in CLIPS:
         return value.then_clip(layer)
@@ -68,11 +85,15 @@ def after_layer(name: str, layer: nn.Module, value: IntegerValue) -> IntegerValu
     return None
 
 
-def _after_batch_norm(name: str, layer: nn.BatchNorm1d, value: IntegerValue) -> IntegerValue:
+def _after_batch_norm(name: str, layer: nn.BatchNorm1d | nn.BatchNorm2d, value: IntegerValue) -> IntegerValue:
     if layer.running_mean is None or layer.running_var is None:
-        raise LoweringError(name, "takes its statistics from the batch", "use BatchNorm1d with track_running_stats")
-    if len(value.shape) != 1:
-        raise LoweringError(name, f"works on an axis inside {value.shape}", "flatten before the BatchNorm1d")
+        raise LoweringError(name, "takes its statistics from the batch", "use a BatchNorm with track_running_stats")
+    if value.layout.channel_axis != 0:
+        raise LoweringError(
+            name,
+            f"works on axis 1 of {('batch', *value.layout.module_shape)}, which are no channels",
+            "flatten before it, or put the channels there",
+        )
     with torch.no_grad():
         slope = 1.0 / torch.sqrt(layer.running_var + layer.eps)
         if layer.weight is not None:

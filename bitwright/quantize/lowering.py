@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bitwright.errors import InputError, LoweringError
-from bitwright.graph import Golden, IntArray, IntType, Network, OutputScale, TensorSpec
+from bitwright.graph import Golden, InputQuantizer, IntArray, IntType, Network, OutputScale, TensorSpec
 from bitwright.quantize.emit import Emitted, emit
+from bitwright.quantize.layout import Layout
 from bitwright.quantize.plan import InputPlan, NetworkPlan
-from bitwright.quantize.reference import Decisions, Recorder, evaluate, snap
+from bitwright.quantize.reference import GRID_TOLERANCE, Decisions, Recorder, evaluate, snap
 from bitwright.quantize.ties import RoundingTieWarning, find_ties
 from bitwright.quantize.tracing import TracedModule, trace
 from bitwright.quantize.value import IndexValue
@@ -26,6 +28,12 @@ INTEGER_INPUTS = {
     torch.bool: IntType.unsigned(1),
 }
 """Integer inputs of a module that takes integers as they are, such as pixels 0 to 255."""
+
+ROUNDING = 2.0**-50
+"""Relative error of a real output, with room for a few roundings."""
+
+MOST_NOISE = 0.1
+"""Steps of rounding beyond which a real output does not tell its integer."""
 
 
 def lower(module: nn.Module, example_input: Tensor | NDArray[Any], *, name: str | None = None) -> Network:
@@ -45,18 +53,19 @@ def lower(module: nn.Module, example_input: Tensor | NDArray[Any], *, name: str 
     emitted = emit(plan)
     exact = evaluate(traced.runner, plan, x.double(), exact=True)
     outputs = _integer_outputs(plan, exact)
-    inputs = _integer_inputs(plan, exact, x)
+    inputs = exact.integers["input"].astype(plan.input_type.numpy)
     network = Network(
         name=name or type(module).__name__,
         input_name="input",
-        input_spec=TensorSpec(plan.input_shape, plan.input_type),
+        input_spec=TensorSpec(plan.input_layout.shape, plan.input_type),
         operations=emitted.operations,
         outputs=tuple(emitted.tensors[value.tensor] for value in plan.outputs),
-        input_quantizer=next((one.quantizer for one in plan.plans if isinstance(one, InputPlan)), None),
+        input_quantizer=_input_quantizer(plan),
         output_scales=_output_scales(plan, emitted),
         golden=Golden(inputs, outputs),
     )
-    _compare(network, plan, emitted, exact, inputs, network.quantize(_as_numpy(x)))
+    _compare(network, plan, emitted, exact, inputs)
+    _compare_inputs(network, plan, x, inputs)
     in_double = _check_trace(traced, plan, x, exact)
     single = evaluate(traced.to_float32_(), plan, x.float(), exact=False)
     for tie in (in_double, find_ties(plan, exact, single, "float32")):
@@ -76,13 +85,10 @@ def reference_integers(
     when `network` was not lowered from such a module. Warns with RoundingTieWarning as `lower` does.
     """
     given = torch.as_tensor(x)
-    quantizer = network.input_quantizer
-    if quantizer is not None and not given.is_floating_point():
-        given = given.double() * quantizer.scale + (quantizer.threshold if quantizer.kind == "bipolar" else 0.0)
     traced = trace(module)
-    example = _example(module, given)
+    example = _example(module, _as_module_takes_it(given, network))
     plan = _plan(traced, example)
-    if len(plan.outputs) != len(network.outputs) or plan.input_shape != network.input_spec.shape:
+    if len(plan.outputs) != len(network.outputs) or plan.input_layout.shape != network.input_spec.shape:
         raise InputError(f"network '{network.name}' was not lowered from this module; lower it again")
     exact = evaluate(traced.runner, plan, example.double(), exact=True)
     tie = _check_trace(traced, plan, example, exact)
@@ -90,6 +96,23 @@ def reference_integers(
         warnings.warn(tie, stacklevel=2)
     outputs = _integer_outputs(plan, exact)
     return outputs[0] if len(outputs) == 1 else outputs
+
+
+def _as_module_takes_it(given: Tensor, network: Network) -> Tensor:
+    """A batch for the module from one in the form that the network's `quantize` takes."""
+    quantizer = network.input_quantizer
+    if quantizer is None:
+        return given
+    as_integers = [dtype for dtype, known in INTEGER_INPUTS.items() if known == quantizer.dtype]
+    takes_them = quantizer.scale == 1.0 and bool(as_integers)
+    if given.is_floating_point() and not takes_them:
+        return given
+    integers = torch.from_numpy(np.ascontiguousarray(network.quantize(given.numpy())))
+    if quantizer.axes is not None:
+        integers = integers.permute(0, *(int(axis) + 1 for axis in np.argsort(quantizer.axes)))
+    if takes_them:
+        return integers.to(as_integers[0])
+    return integers.double() * quantizer.scale + (quantizer.threshold if quantizer.kind == "bipolar" else 0.0)
 
 
 def _example(module: nn.Module, example_input: Tensor | NDArray[Any]) -> Tensor:
@@ -120,16 +143,15 @@ def _plan(traced: TracedModule, x: Tensor) -> NetworkPlan:
     return plan_network(traced, recorder.values, INTEGER_INPUTS.get(x.dtype))
 
 
-def _as_numpy(x: Tensor) -> NDArray[Any]:
-    if x.is_floating_point():
-        return x.double().numpy()
-    return x.to(torch.int16).numpy()
-
-
-def _integer_inputs(plan: NetworkPlan, exact: Decisions, x: Tensor) -> IntArray:
-    quantizer = next((one for one in plan.plans if isinstance(one, InputPlan)), None)
-    integers = _as_numpy(x) if quantizer is None else exact.integers[quantizer.name]
-    return integers.reshape(len(x), *plan.input_shape).astype(plan.input_type.numpy)
+def _input_quantizer(plan: NetworkPlan) -> InputQuantizer | None:
+    """The first quantizer; for integer images one that moves the axes of integers given as real numbers."""
+    axes = plan.input_layout.axes
+    if axes is None or axes == tuple(range(len(axes))):
+        axes = None
+    found = next((one.quantizer for one in plan.plans if isinstance(one, InputPlan)), None)
+    if found is not None:
+        return replace(found, axes=axes)
+    return None if axes is None else InputQuantizer(dtype=plan.input_type, axes=axes)
 
 
 def _integer_outputs(plan: NetworkPlan, exact: Decisions) -> tuple[IntArray, ...]:
@@ -140,11 +162,15 @@ def _integer_outputs(plan: NetworkPlan, exact: Decisions) -> tuple[IntArray, ...
             continue
         assert value.slope is not None
         assert value.offset is not None
-        # Channels that a batch norm with gamma = 0 made constant tell nothing of their integers.
+        values = value.layout.to_network(returned.double())
+        # Channels that a batch norm with gamma = 0 made constant tell nothing of their integers, and those of a gamma
+        # near 0 what is left after rounding.
         slope = np.where(value.slope == 0, 1.0, value.slope)
-        told = snap(value.tensor, (returned.double() - torch.from_numpy(np.array(value.offset))), slope)
-        held = exact.integers.get(value.tensor, told)
-        results.append(np.where(value.slope == 0, held, told))
+        noise = np.where(value.slope == 0, 1.0, ROUNDING * np.abs(value.offset / slope))
+        silent = noise > MOST_NOISE
+        reals = np.where(silent, 0.0, values.numpy() - value.offset)
+        told = snap(value.tensor, torch.from_numpy(reals), slope, np.maximum(GRID_TOLERANCE, noise))
+        results.append(np.where(silent, exact.integers.get(value.tensor, told), told))
     return tuple(results)
 
 
@@ -154,35 +180,48 @@ def _output_scales(plan: NetworkPlan, emitted: Emitted) -> dict[str, OutputScale
         if not isinstance(value, IndexValue):
             assert value.slope is not None
             assert value.offset is not None
-            scales[emitted.tensors[value.tensor]] = OutputScale(_scalar(value.slope), _scalar(value.offset))
+            scales[emitted.tensors[value.tensor]] = OutputScale(
+                _scalar(value.slope), _scalar(value.offset), _output_axes(value.layout)
+            )
     return scales
+
+
+def _output_axes(layout: Layout) -> tuple[int, ...] | None:
+    axes = layout.axes
+    assert axes is not None
+    back = tuple(int(axis) for axis in np.argsort(axes))
+    return None if back == tuple(range(len(back))) else back
 
 
 def _scalar(values: NDArray[np.float64]) -> float | NDArray[np.float64]:
     return float(values[0]) if np.all(values == values[0]) else np.array(values)
 
 
-def _compare(
-    network: Network, plan: NetworkPlan, emitted: Emitted, exact: Decisions, inputs: IntArray, quantized: IntArray
-) -> None:
-    """Raise LoweringError at the first layer whose integers differ from PyTorch's."""
+def _compare_inputs(network: Network, plan: NetworkPlan, x: Tensor, inputs: IntArray) -> None:
     where = next((one.name for one in plan.plans if isinstance(one, InputPlan)), network.name)
-    pairs = [(where, inputs, quantized)]
+    if network.input_quantizer is not None:
+        _compare_tensor(where, inputs, network.quantize(x.double().numpy()))
+
+
+def _compare(network: Network, plan: NetworkPlan, emitted: Emitted, exact: Decisions, inputs: IntArray) -> None:
+    """Raise LoweringError at the first layer whose integers differ from PyTorch's."""
     trace_ = network.trace(inputs)
     for one in plan.plans:
         if one.name in exact.integers and not isinstance(one, InputPlan):
-            pairs.append((one.name, exact.integers[one.name], trace_[emitted.tensors[one.name]]))
+            _compare_tensor(one.name, exact.integers[one.name], trace_[emitted.tensors[one.name]])
     assert network.golden is not None
     for value, expected in zip(plan.outputs, network.golden.outputs, strict=True):
-        pairs.append((value.tensor, expected, trace_[emitted.tensors[value.tensor]]))
-    for name, expected, got in pairs:
-        if not np.array_equal(expected, got):
-            place = tuple(int(index) for index in np.argwhere(expected != got)[0])
-            raise LoweringError(
-                name,
-                f"frame {place[0]}, channel {place[-1]}: PyTorch gives {expected[place]}, the integers {got[place]}",
-                "please report the module; it is not lowered",
-            )
+        _compare_tensor(value.tensor, expected, trace_[emitted.tensors[value.tensor]])
+
+
+def _compare_tensor(name: str, expected: IntArray, got: IntArray) -> None:
+    if not np.array_equal(expected, got):
+        place = tuple(int(index) for index in np.argwhere(expected != got)[0])
+        raise LoweringError(
+            name,
+            f"frame {place[0]}, channel {place[-1]}: PyTorch gives {expected[place]}, the integers {got[place]}",
+            "please report the module; it is not lowered",
+        )
 
 
 def _check_trace(traced: TracedModule, plan: NetworkPlan, x: Tensor, exact: Decisions) -> RoundingTieWarning | None:

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import Tensor
 
-from bitwright.graph import InputQuantizer, IntArray, IntType
+from bitwright.graph import InputQuantizer, IntArray, IntType, Operation
+from bitwright.quantize.layout import Layout
 from bitwright.quantize.value import IndexValue, IntegerValue, RealFunction, Reals
+from bitwright.quantize.window import Window
+
+Stage = Literal["node", "before", "behind"]
+"""Whether a quantizer is all that a layer does, or stands before or behind what it does."""
 
 
 @dataclass(frozen=True)
-class LinearReading:
-    """An integer linear layer: int64 weights (out, in), their type, and what PyTorch makes of the exact sums.
+class SumsReading:
+    """An integer linear layer or convolution: int64 weights, their type, and what PyTorch makes of the exact sums.
 
-    `real(sums, input_step)` takes sums of integers (..., out) to the layer's real output; `slope` and `bias` (out,)
-    say the same as numbers: real = slope * input_step * sum + bias.
+    `weights` are (out, in) for a linear layer, (out, *kernel, in / groups) for a convolution, whose `window` tells
+    where the kernel lies. `real(sums, input_step)` takes sums of integers (..., out) to the layer's real output;
+    `slope` and `bias` (out,) say the same as numbers: real = slope * input_step * sum + bias.
     """
 
     weights: IntArray
@@ -24,48 +31,53 @@ class LinearReading:
     slope: Reals
     bias: Reals
     real: Callable[[Tensor, float], Tensor]
+    window: Window | None = None
 
 
 @dataclass(frozen=True)
 class QuantizerReading:
     """A quantizer: a monotone real function whose values are scale * integer, integers of `dtype`.
 
-    `scale` is () or (channels,).
+    `scale` is () or (channels,); the channels are on axis `scale_axis` of the module's tensor, counted from its end.
     """
 
     dtype: IntType
     scale: Reals
     function: RealFunction
+    scale_axis: int = -1
 
 
 @dataclass(frozen=True)
-class LinearPlan:
-    """One Linear operation, `name`, from tensor `source.tensor` to tensor `name`.
+class OperationPlan:
+    """One operation that computes integers from integers: sums, pools, joins, rearrangements.
 
-    `step` is the real value of one step of its input, `slope` (out,) that of one step of its sums; `real` takes sums
-    (..., out) to the layer's real output.
+    `operation` names tensors as the plans do; `layout` is that of its output. `real` takes its integers (..., channels)
+    to what PyTorch means by them, and `slope` (channels,) is the real value of one step; both are None when PyTorch
+    gets there without rounding. `step`, where given, is the grid of the real values then.
     """
 
     name: str
     node: str
-    source: IntegerValue
-    step: float
-    weights: IntArray
-    weight_type: IntType
-    slope: Reals
-    real: RealFunction
+    operation: Operation
+    layout: Layout
+    real: RealFunction | None = None
+    slope: Reals | None = None
+    step: float | None = None
 
 
 @dataclass(frozen=True)
 class InputPlan:
-    """The quantizer of the network's input, and where PyTorch applies it."""
+    """The quantizer of the network's input, and where PyTorch applies it.
+
+    `layout` is that of the real input where the quantizer sees it.
+    """
 
     name: str
     node: str
-    shape: tuple[int, ...]
     quantizer: InputQuantizer
     reading: QuantizerReading
-    flattened: bool
+    layout: Layout
+    stage: Stage
 
 
 @dataclass(frozen=True)
@@ -76,15 +88,7 @@ class QuantizePlan:
     node: str
     source: IntegerValue
     reading: QuantizerReading
-
-
-@dataclass(frozen=True)
-class FlattenPlan:
-    """One Flatten operation."""
-
-    name: str
-    node: str
-    source: str
+    stage: Stage
 
 
 @dataclass(frozen=True)
@@ -97,14 +101,14 @@ class IndexPlan:
     k: int | None
 
 
-Plan = LinearPlan | InputPlan | QuantizePlan | FlattenPlan | IndexPlan
+Plan = OperationPlan | InputPlan | QuantizePlan | IndexPlan
 
 
 @dataclass(frozen=True)
 class NetworkPlan:
-    """All plans in topological order, the input's shape and type, and what the module returns."""
+    """All plans in topological order, the input's layout and type, and what the module returns."""
 
-    input_shape: tuple[int, ...]
+    input_layout: Layout
     input_type: IntType
     plans: tuple[Plan, ...]
     outputs: tuple[IntegerValue | IndexValue, ...]

@@ -13,7 +13,9 @@ from torch import Tensor, fx
 
 from bitwright.errors import LoweringError
 from bitwright.graph import IntArray
-from bitwright.quantize.plan import FlattenPlan, IndexPlan, InputPlan, LinearPlan, NetworkPlan, Plan, QuantizePlan
+from bitwright.quantize.integer_results import integer_result
+from bitwright.quantize.layout import Layout
+from bitwright.quantize.plan import IndexPlan, InputPlan, NetworkPlan, OperationPlan, Plan, QuantizePlan
 from bitwright.quantize.tracing import real_tensor
 
 GRID_TOLERANCE = 2.0**-20
@@ -35,7 +37,12 @@ class Recorder(fx.Interpreter):
         return value
 
 
-def snap(name: str, values: Tensor, step: float | NDArray[np.float64], tolerance: float = GRID_TOLERANCE) -> IntArray:
+def snap(
+    name: str,
+    values: Tensor,
+    step: float | NDArray[np.float64],
+    tolerance: float | NDArray[np.float64] = GRID_TOLERANCE,
+) -> IntArray:
     """The integers k with values = step * k. Raises LoweringError when a value is farther off the grid."""
     quotient = values.detach().double().numpy() / step
     rounded = np.rint(quotient)
@@ -52,7 +59,10 @@ def snap(name: str, values: Tensor, step: float | NDArray[np.float64], tolerance
 
 @dataclass(frozen=True)
 class Decisions:
-    """Integers that PyTorch arrived at, by name of the operation, and the real outputs of linear layers."""
+    """What PyTorch arrived at, by name of the tensor, channels last as in the network.
+
+    `integers` are the integers, `sums` the real outputs of layers that sum, `returned` what the module returns.
+    """
 
     integers: Mapping[str, IntArray]
     sums: Mapping[str, NDArray[np.float64]]
@@ -60,79 +70,139 @@ class Decisions:
 
 
 class _Evaluator(fx.Interpreter):
-    """Runs a traced module and writes down every integer decision.
+    """Runs a traced module as it is and writes down every integer decision and every real sum."""
 
-    With `exact`, a linear layer takes its input as the integers it stands for, sums exactly, and scales the sum:
-    what the layer means, without the rounding of a sum of real products, whose last bit depends on their order.
-    """
+    tolerance = 0.01
 
-    def __init__(self, runner: fx.GraphModule, plan: NetworkPlan, exact: bool) -> None:
+    def __init__(self, runner: fx.GraphModule, plan: NetworkPlan) -> None:
         super().__init__(runner)
+        self.plan = plan
         self.plans: dict[str, list[Plan]] = {}
         for one in plan.plans:
             self.plans.setdefault(one.node, []).append(one)
-        self.exact = exact
-        self.tolerance = GRID_TOLERANCE if exact else 0.01
         self.integers: dict[str, IntArray] = {}
         self.sums: dict[str, NDArray[np.float64]] = {}
 
     def run_node(self, n: fx.Node) -> Any:
+        """The node's value."""
         plans = self.plans.get(n.name, [])
-        linear = next((one for one in plans if isinstance(one, LinearPlan)), None)
-        if linear is None:
-            result = super().run_node(n)
-            if self.exact and isinstance(plans[0] if plans else None, IndexPlan):
-                result = self._stable(n, plans[0], result)
-            for one in plans:
-                self._write(one, result)
-            return result
-        return self._linear(n, linear, plans)
-
-    def _linear(self, n: fx.Node, linear: LinearPlan, plans: list[Plan]) -> Any:
-        layer = self.fetch_attr(str(n.target))
-        args, _ = self.fetch_args_kwargs_from_env(n)
-        x = args[0]
-        position = plans.index(linear)
-        for one in plans[:position]:
-            # The layer's own input quantizer comes before its sum.
-            x = x if isinstance(one, FlattenPlan) else layer.input_quant(x)
-            self._write(one, x)
-        if not self.exact:
-            result = super().run_node(n)
-        else:
-            integers = snap(linear.name, real_tensor(x), linear.step)
-            sums = integers.astype(np.float64) @ linear.weights.T.astype(np.float64)
-            self.integers[linear.name] = sums.astype(np.int64)
-            result = linear.real(torch.from_numpy(sums))
-            self.sums[linear.name] = result.numpy().copy()
-            if plans[position + 1 :]:
-                result = layer.output_quant(result)
-        if not self.exact and not plans[position + 1 :]:
-            self.sums[linear.name] = real_tensor(result).detach().double().numpy().copy()
-        for one in plans[position + 1 :]:
-            self._write(one, result)
+        before = [one for one in plans if isinstance(one, InputPlan | QuantizePlan) and one.stage == "before"]
+        if before:
+            x = self._arguments(n)[0]
+            for quantizer in before:
+                x = quantizer.reading.function(real_tensor(x))
+                self.quantized(quantizer, x)
+        result = super().run_node(n)
+        behind = any(isinstance(one, QuantizePlan) and one.stage == "behind" for one in plans)
+        for one in plans:
+            if isinstance(one, InputPlan | QuantizePlan) and one.stage != "before":
+                self.quantized(one, result)
+            elif isinstance(one, IndexPlan):
+                self.integers[one.name] = _indices(one, result)
+            elif isinstance(one, OperationPlan) and one.real is not None and not behind:
+                self.sums[one.name] = _channels_last(result, one.layout)
         return result
 
-    def _stable(self, n: fx.Node, plan: Plan, result: Any) -> Any:
-        """torch.topk leaves open which of equal scores comes first; the integer network says the lower index."""
-        if not isinstance(plan, IndexPlan) or plan.k is None:
-            return result
+    def _arguments(self, n: fx.Node) -> list[Any]:
         args, keywords = self.fetch_args_kwargs_from_env(n)
-        scores = real_tensor(args[0] if args else keywords["input"])
+        return [*args, *keywords.values()]
+
+    def quantized(self, plan: InputPlan | QuantizePlan, x: Any) -> None:
+        """Write down the integers that `x`, the output of a quantizer, stands for."""
+        layout = plan.layout if isinstance(plan, InputPlan) else plan.source.layout
+        values = layout.to_network(real_tensor(x))
+        self.integers[plan.name] = snap(plan.name, values, plan.reading.scale, self.tolerance)
+
+
+class _ExactEvaluator(_Evaluator):
+    """Runs a traced module with exact sums.
+
+    A layer that sums takes its input as the integers it stands for, sums exactly, and scales the sum: what the layer
+    means, without the rounding of a sum of real products, whose last bit depends on their order.
+    """
+
+    tolerance = GRID_TOLERANCE
+
+    def run_node(self, n: fx.Node) -> Any:
+        """The node's value; where it sums, from the exact sums."""
+        if n.op == "placeholder":
+            return self._placeholder(n)
+        plans = self.plans.get(n.name, [])
+        sums = any(isinstance(one, OperationPlan) and one.real is not None for one in plans)
+        result = None if sums else self._as_it_is(n, plans)
+        quantized_input = None
+        for one in plans:
+            if isinstance(one, OperationPlan):
+                integers = self._operation(one)
+                if one.real is not None:
+                    real = one.real(torch.from_numpy(integers.astype(np.float64)))
+                    self.sums[one.name] = real.numpy().copy()
+                    result = one.layout.to_module(real)
+                elif not sums:
+                    self._check(one, result)
+            elif isinstance(one, IndexPlan):
+                self.integers[one.name] = _indices(one, result)
+            elif one.stage == "before":
+                x = self._arguments(n)[0] if quantized_input is None else quantized_input
+                quantized_input = one.reading.function(real_tensor(x))
+                self.quantized(one, quantized_input)
+            else:
+                if sums:
+                    result = one.reading.function(real_tensor(result))
+                self.quantized(one, result)
+        return result
+
+    def _placeholder(self, n: fx.Node) -> Any:
+        x = fx.Interpreter.run_node(self, n)
+        if not any(isinstance(one, InputPlan) for one in self.plan.plans):
+            self.integers["input"] = self.plan.input_layout.to_network(x).numpy().astype(np.int64)
+        return x
+
+    def _as_it_is(self, n: fx.Node, plans: list[Plan]) -> Any:
+        index = next((one for one in plans if isinstance(one, IndexPlan) and one.k is not None), None)
+        return fx.Interpreter.run_node(self, n) if index is None else self._stable(n, index)
+
+    def _stable(self, n: fx.Node, plan: IndexPlan) -> Any:
+        """torch.topk leaves open which of equal scores comes first; the integer network says the lower index."""
+        scores = real_tensor(self._arguments(n)[0])
         order = torch.argsort(scores, dim=-1, descending=True, stable=True)[..., : plan.k]
         return torch.return_types.topk((torch.gather(scores, -1, order), order))
 
-    def _write(self, plan: Plan, result: Any) -> None:
-        if isinstance(plan, InputPlan | QuantizePlan):
-            self.integers[plan.name] = snap(plan.name, real_tensor(result), plan.reading.scale, self.tolerance)
-        elif isinstance(plan, IndexPlan):
-            indices = result if plan.k is None else result[1]
-            self.integers[plan.name] = indices.numpy().astype(np.int64)
+    def _operation(self, plan: OperationPlan) -> IntArray:
+        inputs = [self.integers[tensor] for tensor in plan.operation.inputs]
+        self.integers[plan.name] = integer_result(plan.operation, *inputs)
+        return self.integers[plan.name]
+
+    def _check(self, plan: OperationPlan, result: Any) -> None:
+        """What moves and chooses integers in the network must do so in PyTorch."""
+        if plan.step is None:
+            return
+        found = snap(plan.name, plan.layout.to_network(real_tensor(result)), plan.step)
+        if not np.array_equal(found, self.integers[plan.name]):
+            raise LoweringError(
+                plan.name, "PyTorch gives other values than the operation it stands for", "please report the module"
+            )
+
+    def quantized(self, plan: InputPlan | QuantizePlan, x: Any) -> None:
+        """As above; the network's input goes by its own name as well."""
+        super().quantized(plan, x)
+        if isinstance(plan, InputPlan):
+            self.integers["input"] = self.integers[plan.name]
+
+
+def _indices(plan: IndexPlan, result: Any) -> IntArray:
+    indices: IntArray = (result if plan.k is None else result[1]).numpy().astype(np.int64)
+    return indices
+
+
+def _channels_last(result: Any, layout: Layout) -> NDArray[np.float64]:
+    values: NDArray[np.float64] = layout.to_network(real_tensor(result).detach().double()).numpy().copy()
+    return values
 
 
 def evaluate(runner: fx.GraphModule, plan: NetworkPlan, x: Tensor, exact: bool) -> Decisions:
     """Run the module on `x` (batch, ...) and collect its integer decisions."""
-    evaluator = _Evaluator(runner, plan, exact)
+    evaluator = (_ExactEvaluator if exact else _Evaluator)(runner, plan)
     with torch.no_grad():
         returned = evaluator.run(x)
     values = (returned,) if plan.single_output else tuple(returned)

@@ -3,26 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from bitwright.errors import InputError
-
-
-class _TernarySTE(torch.autograd.Function):
-    """sign(W) where |W| > threshold, else 0; the gradient passes where |W| <= 1."""
-
-    @staticmethod
-    def forward(ctx: Any, weight: Tensor, threshold: Tensor) -> Tensor:
-        ctx.save_for_backward(weight)
-        return (weight > threshold).to(weight.dtype) - (weight < -threshold).to(weight.dtype)
-
-    @staticmethod
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None]:
-        weight: Tensor = ctx.saved_tensors[0]
-        return grad_outputs[0] * (weight.abs() <= 1).to(grad_outputs[0].dtype), None
+from bitwright.quantize.ternary_weights import TernaryScale, ternary_delta, ternary_scale, ternary_weight
 
 
 class TernaryLinear(nn.Module):
@@ -44,7 +30,7 @@ class TernaryLinear(nn.Module):
         in_features: int,
         out_features: int,
         bias: bool = False,
-        scale: Literal["tensor", "channel"] | None = None,
+        scale: TernaryScale = None,
     ) -> None:
         """Draw fresh weights. Raises InputError for an unknown `scale`."""
         super().__init__()
@@ -66,23 +52,15 @@ class TernaryLinear(nn.Module):
 
     def delta(self) -> Tensor:
         """0.7 * mean |W|: () for the layer, (out_features, 1) with `scale="channel"`; no gradient."""
-        magnitude = self.weight.detach().abs()
-        return 0.7 * (magnitude.mean(dim=1, keepdim=True) if self.scale == "channel" else magnitude.mean())
+        return ternary_delta(self.weight, self.scale)
 
     def quantized_weight(self) -> Tensor:
         """The weights that multiply the input, in {-1, 0, +1}: (out_features, in_features), with gradient."""
-        ternary: Tensor = _TernarySTE.apply(self.weight, self.delta())  # type: ignore[no-untyped-call]
-        return ternary
+        return ternary_weight(self.weight, self.delta())
 
     def weight_scale(self) -> Tensor | None:
         """alpha: () or (out_features,), with gradient; None when the layer has no scale. All-zero rows get 0."""
-        if self.scale is None:
-            return None
-        magnitude = self.weight.abs()
-        kept = (magnitude > self.delta()).to(magnitude.dtype)
-        if self.scale == "tensor":
-            return (magnitude * kept).sum() / kept.sum().clamp(min=1)
-        return (magnitude * kept).sum(dim=1) / kept.sum(dim=1).clamp(min=1)
+        return ternary_scale(self.weight, self.scale)
 
     def forward(self, x: Tensor) -> Tensor:
         """The product, its scale, and then the bias."""

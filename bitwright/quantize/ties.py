@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from bitwright.errors import LoweringError
-from bitwright.quantize.plan import LinearPlan, NetworkPlan
+from bitwright.quantize.plan import NetworkPlan, OperationPlan
 from bitwright.quantize.reference import GRID_TOLERANCE, Decisions
 
 
@@ -44,7 +44,7 @@ def find_ties(
     """
     tied: dict[int, tuple[str, int]] = {}
     for one in plan.plans:
-        if isinstance(one, LinearPlan):
+        if isinstance(one, OperationPlan):
             _compare_sums(one, exact, other, precision, tied)
         elif one.name in exact.integers:
             mine, theirs = exact.integers[one.name], other.integers[one.name]
@@ -54,14 +54,14 @@ def find_ties(
         return None
     frame = min(tied)
     layer, channel = tied[frame]
-    in_weights = any(isinstance(one, LinearPlan) and one.name == layer for one in plan.plans)
+    in_weights = any(isinstance(one, OperationPlan) and one.name == layer for one in plan.plans)
     return RoundingTieWarning(precision, layer, frame, channel, tuple(sorted(tied)), in_weights)
 
 
 def _compare_sums(
-    plan: LinearPlan, exact: Decisions, other: Decisions, precision: str, tied: dict[int, tuple[str, int]]
+    plan: OperationPlan, exact: Decisions, other: Decisions, precision: str, tied: dict[int, tuple[str, int]]
 ) -> None:
-    if plan.name not in other.sums:
+    if plan.slope is None or plan.name not in other.sums:
         return
     mine, theirs = exact.sums[plan.name], other.sums[plan.name]
     steps, relative = (0.25, 1e-5) if precision == "float32" else (GRID_TOLERANCE, 1e-13)

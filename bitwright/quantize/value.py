@@ -11,43 +11,51 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bitwright.graph import IntArray, IntType
+from bitwright.quantize.layout import Layout
 
 RealFunction = Callable[[Tensor], Tensor]
-"""Real values to real values in float64, the same shape (..., channels), element by element."""
+"""Real values to real values in float64, the same shape, element by element."""
 
 Reals = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class RealInput:
-    """The network's input before its quantizer; `flattened` when a reshape came first."""
+    """The network's input before its quantizer."""
 
-    shape: tuple[int, ...]
-    flattened: bool = False
+    layout: Layout
 
 
 @dataclass(frozen=True)
 class IntegerValue:
-    """A real tensor that is a function of an integer tensor, channel by channel (channels are the last axis).
+    """A real tensor that is a function of an integer tensor, channel by channel (the network's last axis).
 
-    `tensor` is the integer tensor, `dtype` its type, [lo, hi] its interval in each channel. `steps` are what PyTorch
-    does from integer to real, in order. While those steps are affine, apart from monotone clipping (`clipped`), they
-    amount to `slope * integer + offset`; after other monotone steps both are None.
+    `tensor` is the integer tensor, `dtype` its type, [lo, hi] its interval in each channel; `layout` says where the
+    module has its elements. `steps` are what PyTorch does from integer to real, in order, as functions of arrays
+    (n, channels). They are monotone: `rising` (channels,) is +1 where they never fall, -1 where they never rise, and 0
+    for a constant. While they are affine, apart from monotone clipping (`clipped`), they amount to
+    `slope * integer + offset`; after other monotone steps both are None.
     """
 
     tensor: str
-    shape: tuple[int, ...]
+    layout: Layout
     dtype: IntType
     lo: IntArray
     hi: IntArray
     steps: tuple[RealFunction, ...]
     slope: Reals | None
     offset: Reals | None
+    rising: IntArray
     clipped: bool = False
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        """The network's shape, without batch."""
+        return self.layout.shape
+
+    @property
     def channels(self) -> int:
-        """Size of the last axis."""
+        """Size of the network's last axis."""
         return self.shape[-1]
 
     @property
@@ -77,24 +85,72 @@ class IntegerValue:
                 values = step(values)
         return values
 
+    def by_channel(self, function: RealFunction) -> RealFunction:
+        """A function of the module's tensors as one of arrays (n, channels)."""
+        axis, order = self.layout.channel_axis, self.layout.channel_order
+        axes = len(self.layout.module_shape)
+        if axis is None or (axes == 1 and order is None):
+            return function
+        shape = tuple(self.channels if one == axis else 1 for one in range(axes))
+        there = None if order is None else torch.from_numpy(order)
+        back = None if order is None else torch.from_numpy(np.argsort(order))
+
+        def step(x: Tensor) -> Tensor:
+            values = x if there is None else x[:, there]
+            result = function(values.reshape(len(x), *shape)).reshape(len(x), self.channels)
+            return result if back is None else result[:, back]
+
+        return step
+
     def then_affine(self, step: RealFunction, slope: Reals | float, offset: Reals | float) -> IntegerValue:
-        """This value after `step`, which is y = slope * x + offset."""
+        """This value after the module's `step`, y = slope * x + offset; numbers, or one for each module channel."""
+        slope, offset = self._for_channels(slope), self._for_channels(offset)
+        steps = (*self.steps, self.by_channel(step))
+        rising = self.rising * np.sign(slope).astype(np.int64)
         if self.slope is None or self.offset is None:
-            return replace(self, steps=(*self.steps, step))
-        return replace(
-            self,
-            steps=(*self.steps, step),
-            slope=np.broadcast_to(self.slope * slope, (self.channels,)),
-            offset=np.broadcast_to(self.offset * slope + offset, (self.channels,)),
-        )
+            return replace(self, steps=steps, rising=rising)
+        return replace(self, steps=steps, rising=rising, slope=self.slope * slope, offset=self.offset * slope + offset)
+
+    def _for_channels(self, values: Reals | float) -> Reals:
+        return self.layout.channel_values(np.broadcast_to(np.asarray(values, dtype=np.float64), (self.channels,)))
 
     def then_clip(self, step: RealFunction) -> IntegerValue:
         """This value after `step`, which is the identity on an interval and constant outside it."""
-        return replace(self, steps=(*self.steps, step), clipped=True)
+        return replace(self, steps=(*self.steps, self.by_channel(step)), clipped=True)
 
     def then_monotone(self, step: RealFunction) -> IntegerValue:
-        """This value after `step`, which is monotone and neither affine nor a clip."""
-        return replace(self, steps=(*self.steps, step), slope=None, offset=None)
+        """This value after `step`, which never falls and is neither affine nor a clip."""
+        return replace(self, steps=(*self.steps, self.by_channel(step)), slope=None, offset=None)
+
+    def spread(self, layout: Layout) -> IntegerValue:
+        """This value with its last axes made one: each element of `layout.shape[-1]` is a channel of its own."""
+        copies = layout.shape[-1] // self.channels
+
+        def repeat(step: RealFunction) -> RealFunction:
+            return lambda x: step(x.reshape(-1, self.channels)).reshape(x.shape)
+
+        return replace(
+            self,
+            layout=layout,
+            lo=np.tile(self.lo, copies),
+            hi=np.tile(self.hi, copies),
+            steps=tuple(repeat(step) for step in self.steps),
+            slope=None if self.slope is None else np.tile(self.slope, copies),
+            offset=None if self.offset is None else np.tile(self.offset, copies),
+            rising=np.tile(self.rising, copies),
+        )
+
+
+@dataclass(frozen=True)
+class PaddedValue:
+    """An IntegerValue with constants around its spatial axes, which the next convolution or pool takes in.
+
+    `pads` are (before, after) for each spatial axis, `value` is the real constant.
+    """
+
+    inner: IntegerValue
+    pads: tuple[tuple[int, int], ...]
+    value: float
 
 
 @dataclass(frozen=True)
@@ -122,7 +178,7 @@ class Constant:
     of_shape: bool = False
 
 
-Value = RealInput | IntegerValue | IndexValue | TopKPair | Constant
+Value = RealInput | IntegerValue | PaddedValue | IndexValue | TopKPair | Constant
 
 
 def uniform(value: float, channels: int) -> Reals:
@@ -135,17 +191,19 @@ def interval(dtype: IntType, channels: int) -> tuple[IntArray, IntArray]:
     return np.full(channels, dtype.lo, dtype=np.int64), np.full(channels, dtype.hi, dtype=np.int64)
 
 
-def grid_value(tensor: str, shape: tuple[int, ...], dtype: IntType, scale: Reals) -> IntegerValue:
+def grid_value(tensor: str, layout: Layout, dtype: IntType, scale: Reals) -> IntegerValue:
     """A quantized tensor: real = scale * integer, with one scale for each channel."""
-    lo, hi = interval(dtype, shape[-1])
+    channels = layout.shape[-1]
+    lo, hi = interval(dtype, channels)
     factor = torch.from_numpy(np.array(scale))
     return IntegerValue(
         tensor=tensor,
-        shape=shape,
+        layout=layout,
         dtype=dtype,
         lo=lo,
         hi=hi,
         steps=(lambda integers: integers * factor,),
         slope=np.array(scale),
-        offset=uniform(0.0, shape[-1]),
+        offset=uniform(0.0, channels),
+        rising=np.ones(channels, dtype=np.int64),
     )

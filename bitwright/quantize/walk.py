@@ -11,21 +11,22 @@ from torch import fx, nn
 
 from bitwright.errors import LoweringError
 from bitwright.graph import IntType
-from bitwright.quantize import functions, layers
+from bitwright.quantize import functions, joins, layers, pooling, spatial_functions, views
 from bitwright.quantize.binary_activation import BinaryActivation
 from bitwright.quantize.binary_input import BinaryInput
 from bitwright.quantize.binary_linear import BinaryLinear
-from bitwright.quantize.plan import (
-    InputPlan,
-    NetworkPlan,
-)
+from bitwright.quantize.input_layout import input_layout
+from bitwright.quantize.layout import Layout
+from bitwright.quantize.plan import InputPlan, NetworkPlan
 from bitwright.quantize.planner import Planner
+from bitwright.quantize.quantized_conv import QuantizedConv
 from bitwright.quantize.ternary_linear import TernaryLinear
 from bitwright.quantize.tracing import TracedModule, real_tensor
 from bitwright.quantize.value import (
     Constant,
     IndexValue,
     IntegerValue,
+    PaddedValue,
     RealInput,
     TopKPair,
     Value,
@@ -33,7 +34,7 @@ from bitwright.quantize.value import (
     uniform,
 )
 
-TENSORS = RealInput | IntegerValue | IndexValue | TopKPair
+TENSORS = RealInput | IntegerValue | PaddedValue | IndexValue | TopKPair
 
 
 def plan_network(traced: TracedModule, recorded: Mapping[str, Any], input_type: IntType | None) -> NetworkPlan:
@@ -54,7 +55,7 @@ class _Walk:
         self.planner = Planner()
         self.outputs: tuple[IntegerValue | IndexValue, ...] = ()
         self.single_output = True
-        self.input_shape: tuple[int, ...] = ()
+        self.input_layout = Layout.same(())
 
     def plan(self) -> NetworkPlan:
         handlers: dict[str, Callable[[fx.Node], Value | None]] = {
@@ -74,15 +75,15 @@ class _Walk:
             where = type(self.traced.module).__name__
             raise LoweringError(where, f"its input meets {len(quantizers)} quantizers", "quantize it once, first")
         dtype = self.input_type or quantizers[0].quantizer.dtype
-        return NetworkPlan(self.input_shape, dtype, tuple(self.planner.plans), self.outputs, self.single_output)
+        return NetworkPlan(self.input_layout, dtype, tuple(self.planner.plans), self.outputs, self.single_output)
 
     # Ends of the graph
 
     def _placeholder(self, node: fx.Node) -> Value:
-        self.input_shape = self._shape(node)
+        self.input_layout = input_layout(self.traced, self.recorded)
         if self.input_type is None:
-            return RealInput(self.input_shape)
-        return grid_value("input", self.input_shape, self.input_type, uniform(1.0, self.input_shape[-1]))
+            return RealInput(self.input_layout)
+        return grid_value("input", self.input_layout, self.input_type, uniform(1.0, self.input_layout.shape[-1]))
 
     def _attribute(self, node: fx.Node) -> Value:
         return Constant(self.recorded[node.name])
@@ -100,7 +101,7 @@ class _Walk:
             value, name = self.values[one], self._name(one)
             if isinstance(value, RealInput):
                 raise LoweringError(name, "returns the input as it came", "quantize it and add layers")
-            if isinstance(value, TopKPair | Constant):
+            if isinstance(value, TopKPair | Constant | PaddedValue):
                 raise LoweringError(name, "returns something other than scores or indices", "return topk(...).indices")
             if isinstance(value, IntegerValue) and not value.affine:
                 raise LoweringError(
@@ -108,6 +109,8 @@ class _Walk:
                     "the network ends in a function that is not affine and not quantized",
                     "leave it out of the module (scores keep their order), or put a quantizer behind it",
                 )
+            if isinstance(value, IntegerValue) and value.layout.axes is None:
+                value = self.planner.arrange("output", name, value, Layout.same(value.layout.module_shape))
             if value.tensor in [earlier.tensor for earlier in found]:
                 raise LoweringError(name, "returns the same integers twice", "return each tensor once")
             found.append(value)
@@ -124,27 +127,35 @@ class _Walk:
         value = self.values[node.args[0]]
         if isinstance(layer, layers.NOTHING):
             return value
-        if isinstance(layer, nn.Flatten):
+        if isinstance(layer, views.VIEW_LAYERS):
             return self._reshape(node, value)
-        if isinstance(layer, BinaryLinear | TernaryLinear):
-            return self.planner.linear(node.name, name, value, layers.read_linear(layer))
+        if isinstance(layer, BinaryLinear | TernaryLinear | QuantizedConv):
+            return self.planner.sums(node.name, name, value, layers.read_sums(layer))
         if isinstance(layer, BinaryActivation | BinaryInput):
             return self.planner.quantize(node.name, name, layer, value, layers.read_quantizer(layer))
         brevitas_value = self._brevitas(node, name, layer, value)
         if brevitas_value is not None:
             return brevitas_value
-        if isinstance(layer, nn.Linear):
+        if isinstance(layer, pooling.POOLS):
+            return pooling.pool_layer(self.planner, node.name, name, layer, value, self._replaceable(node, value))
+        if isinstance(layer, layers.PADS):
+            return spatial_functions.pad(self.planner, name, value, layer.padding, getattr(layer, "value", 0.0))
+        if isinstance(layer, nn.Upsample):
+            size, factor = layer.size, layer.scale_factor
+            return spatial_functions.upsample(self.planner, node.name, name, value, size, factor, layer.mode)
+        if isinstance(layer, nn.Linear | nn.Conv1d | nn.Conv2d):
             raise LoweringError(
                 name,
                 "its weights are real numbers",
-                "use BinaryLinear, TernaryLinear or integer_linear(), or call post_training_quantize() first",
+                "use binary, ternary or integer layers such as BinaryConv2d and integer_linear(), or call "
+                "post_training_quantize() first",
             )
         after = layers.after_layer(name, layer, self.planner.integers(name, value))
         if after is None:
             raise LoweringError(
                 name,
                 f"{type(layer).__name__} has no exact integer form here",
-                "use linear layers, BatchNorm1d, ReLU, Hardtanh and quantizers, or take it out of the module",
+                "use the layers in docs/exactness.md, or take it out of the module",
             )
         return after
 
@@ -162,19 +173,20 @@ class _Walk:
                 return self.planner.quantize(node.name, name, layer, value, quantizer)
             plain = read.unquantized(layer)
             return value if plain is None else layers.after_layer(name, plain, self.planner.integers(name, value))
-        if not read.is_linear(layer):
+        if not read.is_sums(layer):
             return None
         before = read.input_quantizer(layer)
         quantized_input = self._recorded_input(node)
         if before is not None:
-            value = self.planner.quantize(node.name, f"{name}.input_quant", layer, value, read.read_proxy(name, before))
+            proxy = read.read_proxy(name, before)
+            value = self.planner.quantize(node.name, f"{name}.input_quant", layer, value, proxy, "before")
             with torch.no_grad():
                 quantized_input = before(quantized_input)
-        result: Value = self.planner.linear(node.name, name, value, read.read_linear(name, layer, quantized_input))
+        result: Value = self.planner.sums(node.name, name, value, read.read_sums(name, layer, quantized_input))
         behind = read.output_quantizer(layer)
         if behind is not None:
             result = self.planner.quantize(
-                node.name, f"{name}.output_quant", layer, result, read.read_proxy(name, behind)
+                node.name, f"{name}.output_quant", layer, result, read.read_proxy(name, behind), "behind"
             )
         return result
 
@@ -190,22 +202,38 @@ class _Walk:
         of_shape = asks_shape or any(isinstance(one, Constant) and one.of_shape for one in sources)
         if asks_shape or not any(isinstance(one, TENSORS) for one in sources):
             return Constant(self.recorded[node.name], of_shape)
+        if target in functions.CONCATENATE:
+            return self._concatenate(node, name, args, keywords)
         if not args or not isinstance(args[0], TENSORS | Constant | int | float):
-            raise LoweringError(name, "combines several tensors", "branches and joins have no form here yet")
-        if of_shape and target not in functions.RESHAPE:
+            raise LoweringError(name, "combines several tensors", "join branches by + or torch.cat")
+        if of_shape and target not in views.RESHAPE:
             raise LoweringError(name, "computes with the size of a batch", "use a constant number")
         first = args[0]
         if target in functions.NOTHING and not keywords.get("training", False):
             return self._value(name, first)
-        if target in functions.RESHAPE:
+        rest = [one.held if isinstance(one, Constant) else one for one in args[1:]]
+        plain = {word: one.held if isinstance(one, Constant) else one for word, one in keywords.items()}
+        if target in views.RESHAPE or target in views.SQUEEZE:
             return self._reshape(node, self._value(name, first))
+        if target in views.TRANSPOSE:
+            change = views.moved(name, functions.call_of(target), rest, plain)
+            return self.planner.view(node.name, name, self._value(name, first), change)
         if isinstance(first, TopKPair):
             return self._pick(node, name, first)
         if target in functions.ARITHMETIC:
+            joined = [one for one in args if isinstance(one, IntegerValue)]
+            if target in functions.ADD | functions.SUBTRACT and len(joined) == 2 == len(args) and not keywords:
+                sign = -1 if target in functions.SUBTRACT else 1
+                return joins.add(self.planner, node.name, name, joined[0], joined[1], sign)
             held = [one if isinstance(one, IntegerValue | Constant) else self._scalar(name, one) for one in args]
             return functions.after_arithmetic(name, target, tuple(held), keywords)
+        if target in spatial_functions.SPATIAL or target in spatial_functions.REDUCE:
+            found = self._value(name, first)
+            replaceable = self._replaceable(node, found)
+            return spatial_functions.spatial_function(
+                self.planner, node.name, name, target, found, rest, plain, replaceable
+            )
         value = self.planner.integers(name, self._value(name, first))
-        rest = [one.held if isinstance(one, Constant) else one for one in args[1:]]
         if target in functions.CLIP:
             return functions.after_clip(name, target, value, rest, keywords)
         if target in functions.MONOTONE:
@@ -238,7 +266,28 @@ class _Walk:
         return "the input before its quantizer" if isinstance(one, RealInput) else f"a {type(one).__name__}"
 
     def _reshape(self, node: fx.Node, value: Value) -> Value:
-        return self.planner.flatten(node.name, self._name(node), value, self._shape(node))
+        return self.planner.view(node.name, self._name(node), value, views.reshaped(self._shape(node)))
+
+    def _concatenate(self, node: fx.Node, name: str, args: list[Any], keywords: dict[str, Any]) -> Value:
+        tensors = args[0] if args else keywords.get("tensors")
+        dim = args[1] if len(args) > 1 else keywords.get("dim", keywords.get("axis", 0))
+        if not isinstance(tensors, list | tuple) or not isinstance(dim, int):
+            raise LoweringError(name, "joins something other than a list of tensors", "use torch.cat([x, y], 1)")
+        values = [self.planner.integers(name, self._value(name, self._argument(one))) for one in tensors]
+        return joins.concatenate(self.planner, node.name, name, values, dim)
+
+    def _replaceable(self, node: fx.Node, value: Value) -> bool:
+        """Whether only `node` reads what the layer that made `value`'s integers computes."""
+        found = node.all_input_nodes[0]
+        while isinstance(value, IntegerValue):
+            if len(found.users) != 1:
+                return False
+            before = found.all_input_nodes
+            held = self.values.get(before[0]) if len(before) == 1 else None
+            if not isinstance(held, IntegerValue) or held.tensor != value.tensor:
+                return True
+            found = before[0]
+        return False
 
     def _arg_max(
         self, node: fx.Node, name: str, value: IntegerValue, rest: list[Any], keywords: dict[str, Any]

@@ -42,6 +42,14 @@ def random_batch_norm(channels: int, rng: np.random.Generator) -> nn.BatchNorm1d
     return norm
 
 
+def randomize_batch_norms_(module: nn.Module, rng: np.random.Generator) -> nn.Module:
+    """Random statistics and parameters for every BatchNorm inside `module`, in place; gamma of either sign and zero."""
+    for layer in module.modules():
+        if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
+            layer.load_state_dict(random_batch_norm(layer.num_features, rng).state_dict())
+    return module
+
+
 def random_linear(fan_in: int, fan_out: int, rng: np.random.Generator) -> nn.Module:
     """Any of the package's linear layers."""
     bias = bool(rng.integers(2))
@@ -54,7 +62,7 @@ def random_linear(fan_in: int, fan_out: int, rng: np.random.Generator) -> nn.Mod
         layer = integer_linear(fan_in, fan_out, int(rng.integers(1, 9)), per_channel=bool(rng.integers(2)), bias=bias)
     if bias:
         with torch.no_grad():
-            layer.bias.copy_(torch.from_numpy(rng.normal(size=fan_out)))  # type: ignore[operator, union-attr]
+            layer.bias.copy_(torch.from_numpy(rng.normal(size=fan_out)))  # type: ignore[operator]
     return layer
 
 

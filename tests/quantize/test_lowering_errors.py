@@ -61,8 +61,8 @@ def _branch(m: _Forward, x: Tensor) -> Tensor:
 REFUSED = {
     "float linear": (_after(BinaryActivation(), nn.Linear(6, 2)), "'3'", "post_training_quantize"),
     "unknown layer": (_after(nn.Softmax(-1)), "'2'", "Softmax has no exact integer form"),
-    "convolution": (_after(nn.Unflatten(1, (1, 6)), nn.Conv1d(1, 1, 3)), "'2'", "Unflatten"),
-    "pooling": (_after(nn.MaxPool1d(2)), "'2'", "MaxPool1d"),
+    "float convolution": (_after(BinaryActivation(), nn.Unflatten(1, (1, 6)), nn.Conv1d(1, 1, 3)), "'4'", "real"),
+    "pool without channels": (_after(nn.MaxPool1d(2)), "'2'", "give it channels"),
     "no quantizer at the input": (nn.Sequential(BinaryLinear(6, 2)), "'0'", "put a quantizer before it"),
     "batch norm at the input": (nn.Sequential(nn.BatchNorm1d(6), BinaryInput()), "'0'", "put a quantizer before it"),
     "unquantized activation": (_after(nn.ReLU(), BinaryLinear(6, 2)), "'3'", "directly before it"),
@@ -83,11 +83,15 @@ REFUSED = {
     ),
     "falling leak": (_after(nn.LeakyReLU(-0.5), BinaryActivation(), BinaryLinear(6, 2)), "'2'", "not monotone"),
     "branch on data": (_Forward(_branch), "'_Forward'", "fixed order"),
-    "residual": (_Forward(lambda m, x: m.act(m.fc(m.quantize(x))) + m.quantize(x)), "'add'", "combines"),
+    "residual of other scales": (
+        _Forward(lambda m, x: m.fc(m.quantize(x)) * 0.3 + m.quantize(x)),
+        "'add'",
+        "no multiples of a common step",
+    ),
     "concatenation": (
         _Forward(lambda m, x: m.fc2(torch.cat([m.fc(m.quantize(x)), m.fc2(m.quantize(x))], 0))),
         "'cat'",
-        "several tensors",
+        "along axis 0",
     ),
     "stacked constant": (
         _Forward(lambda m, x: m.fc(m.quantize(x)) + torch.stack([m.fc2(m.quantize(x))])[0]),
