@@ -33,7 +33,7 @@ from bitwright.hw.concat import ConcatStage
 from bitwright.hw.conv import conv_stages, tiled
 from bitwright.hw.duplicate import duplicate_stage
 from bitwright.hw.elementwise import ElementwiseStage
-from bitwright.hw.folding import Folding, LayerFolding, sequential
+from bitwright.hw.folding import Folding, LayerFolding, lane_choices, sequential
 from bitwright.hw.fork import Fork
 from bitwright.hw.fusion import staged, stream_names
 from bitwright.hw.linear import matrix_vector_unit
@@ -191,11 +191,10 @@ class _Assembly:
         """The lanes of a layer without weights: as folded, else as they come."""
         if op.name in self.folding:
             return self.folding[op.name]
-        channels = (self.network.spec(op.inputs[0]).shape[-1:] or (1,))[0]
+        simds, pes, _ = lane_choices(self.network, op)
         lanes = self.lanes.get(self.root[op.inputs[0]], 1)
-        fitting = lanes if channels % lanes == 0 else 1
-        results = (self.network.spec(op.output).shape[-1:] or (1,))[0]
-        return LayerFolding(fitting if results % fitting == 0 else 1, fitting)
+        fitting = lanes if lanes in simds else 1
+        return LayerFolding(fitting if fitting in pes else 1, fitting)
 
     def place(self, op: Operation, last: Operation) -> None:
         """Place the stages of one operation, or of a Linear or Conv and what follows it."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import numpy as np
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import memory
 
-from bitwright.errors import InputError
 from bitwright.graph import BIPOLAR, IntType, MaxPool, SumPool, TensorSpec
 from bitwright.graph.ops.sliding import SlidingWindow
 from bitwright.hw.conv import on_image, with_depth
@@ -213,23 +211,13 @@ def pool_stages(
     lanes: int,
     buffers: Mapping[str, int],
 ) -> list[Stage]:
-    """The stages of a pool in the order of the data's way.
-
-    Raises InputError for a SumPool whose windows reach into padding that its input's type cannot hold.
-    """
+    """The stages of a pool in the order of the data's way."""
     window = on_image(op.window(source))
     largest = isinstance(op, MaxPool)
     if window.kernel == window.stride and not window.padded and window.dilation == (1, 1):
         return [PoolStage(name, source, result, lanes, window, largest=largest)]
     pad = source.dtype.lo if largest else 0
-    if window.padded and not source.dtype.contains(np.array([pad])):
-        raise InputError(
-            f"{op.kind} '{op.name}': its padding counts as 0, which its input {source} cannot hold; "
-            "pool without padding, or pool before the sign"
-        )
     words = source.shape[-1] // lanes
     schedule = WindowSchedule(window, words, words, 1, 1)
     unit = WindowStage(f"{name}_window", source, lanes, with_depth(schedule, f"{name}_window", buffers), pad=pad)
-    taps = math.prod(window.kernel)
-    assert unit.result.size == taps * result.size
     return [unit, ReduceStage(name, unit.result, result, lanes, largest=largest)]

@@ -15,10 +15,9 @@ MAX_POPCOUNT = 18
 """Bits counted in one cycle, what keeps an ECP5 -6 above 100 MHz; more are counted in pieces, added in later cycles."""
 
 
-def scaled(value: Value, coefficient: int) -> Value:
-    """`value` times plus or minus a power of two: wires and a sign."""
-    shifted = value << (abs(coefficient).bit_length() - 1)
-    return -shifted if coefficient < 0 else shifted
+def scaled(value: Value, coefficient: int) -> tuple[Value, int]:
+    """`value` times plus or minus a power of two, as an operand of an adder tree: a sign and a shift."""
+    return (-value if coefficient < 0 else value, abs(coefficient).bit_length() - 1)
 
 
 def type_word(dtype: IntType) -> str:
@@ -111,7 +110,7 @@ class ProcessingElement(Leaf):
         product, simd = self.product, self.simd
         if product.kind == "multiply":
             return adder_tree(m, self._products(m, x, w))
-        terms: list[Value] = []
+        terms: list[Value | tuple[Value, int]] = []
         for start, end in chunks(simd):
             if product.kind == "xnor":
                 terms.append(registered(m, emitter.popcount(m, "xnor", x[start:end], w[start:end])))
@@ -123,7 +122,9 @@ class ProcessingElement(Leaf):
                 terms += self._plane_pairs(m, x, w, emitter, start, end)
         return adder_tree(m, terms)
 
-    def _plane_pairs(self, m: Module, x: Signal, w: Signal, emitter: Emitter, start: int, end: int) -> list[Value]:
+    def _plane_pairs(
+        self, m: Module, x: Signal, w: Signal, emitter: Emitter, start: int, end: int
+    ) -> list[tuple[Value, int]]:
         terms = []
         for n, weight_coefficient in enumerate(self.product.weight_planes):
             for k, input_coefficient in enumerate(self.product.input_planes):
@@ -166,7 +167,7 @@ class InputSum(Leaf):
 
     def logic(self, m: Module, inputs: dict[str, Signal], outputs: dict[str, Signal], emitter: Emitter) -> None:
         """Describe the sum."""
-        terms: list[Value] = []
+        terms: list[Value | tuple[Value, int]] = []
         for start, end in chunks(self.simd):
             for k, coefficient in enumerate(self.product.input_planes):
                 plane = inputs["x"][k * self.simd :][start:end]

@@ -7,7 +7,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import memory
 
 from bitwright.errors import InputError
-from bitwright.graph import TensorSpec
+from bitwright.graph import BIPOLAR, TERNARY, TensorSpec
 from bitwright.hw.delay import delay
 from bitwright.hw.queue import Queue, queue_capacity, stays_above_zero
 from bitwright.hw.resources import MemoryUse, StageResources
@@ -22,7 +22,7 @@ class WindowStage(Stage):
 
     Takes words of `lanes` channels, pixel by pixel; gives beats of `pixels * taps` words, the taps of a pixel side by
     side (`tapwise`: the taps of each channel side by side, what depthwise convolutions read). Padding has the value
-    `pad`, which must belong to the type.
+    `pad`, which must belong to the type; bipolar elements padded with 0 leave as ternary ones.
 
     A position starts once all its words have arrived; starting it frees the words that no window needs any more. The
     write side and the read side know each other only by two counters: `margin`, the words that have arrived beyond
@@ -49,10 +49,13 @@ class WindowStage(Stage):
     ) -> None:
         rows, columns = schedule.window.out
         taps = schedule.window.kernel[0] * schedule.window.kernel[1]
-        result = TensorSpec((rows, columns, taps * source.shape[-1]), source.dtype)
+        dtype = source.dtype
+        if schedule.window.padded and not dtype.contains(np.array([pad])):
+            if dtype != BIPOLAR or pad != 0:
+                raise InputError(f"'{name}': padding with {pad} does not fit its input {source}; use a value of it")
+            dtype = TERNARY
+        result = TensorSpec((rows, columns, taps * source.shape[-1]), dtype)
         super().__init__(name, source, lanes, result, lanes * schedule.pixels * schedule.taps)
-        if schedule.window.padded and not source.dtype.contains(np.array([pad])):
-            raise InputError(f"'{name}': padding with {pad} does not fit its input {source}; use a value of the type")
         self.schedule = schedule
         self.pad = pad
         self.tapwise = tapwise
@@ -161,9 +164,14 @@ class WindowStage(Stage):
         keep = Signal(reset_less=True)
         with m.If(fire):
             m.d.sync += keep.eq(inside)
-        code = int(self.source.dtype.encode(np.array([self.pad]))[0])
-        padding = Cat(*(Const(code, self.source.dtype.width) for _ in range(self.lanes_in)))
-        return Mux(keep, read.data, padding)
+        dtype = self.result.dtype
+        code = int(dtype.encode(np.array([self.pad]))[0])
+        padding = Cat(*(Const(code, dtype.width) for _ in range(self.lanes_in)))
+        word: Value = read.data
+        if dtype != self.source.dtype:
+            # +1 and -1 as bits 1 and 0, then in two's complement.
+            word = Cat(*(Cat(Const(1, 1), ~read.data[lane]) for lane in range(self.lanes_in)))
+        return Mux(keep, word, padding)
 
     def _inside(self, pixel: int, lane: int, tap: Value, row: Value, column: Value) -> Value | None:
         """Whether a read port's pixel lies inside the image; None where it always does."""
@@ -187,7 +195,7 @@ class WindowStage(Stage):
         """The words of all read ports as one beat."""
         if not self.tapwise:
             return Cat(*ports)
-        width, taps = self.source.dtype.width, self.schedule.taps
+        width, taps = self.result.dtype.width, self.schedule.taps
         return Cat(
             *(
                 ports[pixel * taps + lane].word_select(channel, width)

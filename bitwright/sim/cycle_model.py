@@ -187,8 +187,11 @@ def _last_beats(outputs: Sequence[Cycles], frames: int) -> Cycles:
     return np.asarray(np.max([cycles.reshape(frames, -1)[:, -1] for cycles in outputs], axis=0), dtype=np.int64)
 
 
-def _steady_interval(graph: TimingGraph) -> int | float:
-    """Cycles a frame in the long run, from the proven period; from the second half of many frames if none appears."""
+def steady_interval(graph: TimingGraph) -> int | float:
+    """Cycles a frame in the long run, from the proven period; from the second half of many frames if none appears.
+
+    Raises DeadlockError when the design cannot go on.
+    """
     frames = 64
     while True:
         found = evaluate(graph, frames)
@@ -216,7 +219,7 @@ def cycles(accelerator: Accelerator, frames: int, stalls: Stalls | None = None) 
     result = evaluate(graph, frames, gaps, masks)
     outputs = result.output_cycles
     if gaps is None and masks is None:
-        interval = _steady_interval(graph)
+        interval = steady_interval(graph)
     else:
         last = _last_beats(outputs, frames)
         interval = float(last[-1] - last[0]) / (frames - 1) if frames > 1 else result.total

@@ -11,11 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bitwright.graph import Linear, Network, OutputScale
+from bitwright.graph import Conv, Linear, Network, OutputScale
 from bitwright.graph.random import random_mlp, random_values
+from bitwright.graph.random_cnn import random_cnn
 from bitwright.graph.types import IntArray
 from bitwright.hw import Accelerator, Folding, LayerFolding, assemble
-from bitwright.hw.folding import divisors
+from bitwright.hw.folding import lane_choices
+from bitwright.hw.window import WindowStage
 from bitwright.quantize import RoundingTieWarning, lower, reference_integers
 from bitwright.sim import Stalls, cycles, simulate
 from tests.fuzz.modules import FRAMES, random_module
@@ -25,6 +27,10 @@ LARGEST_UNIT = 64
 
 GRAPH_SHARE = 5
 """One case in so many starts from an integer network instead of a PyTorch module, for operations modules lack."""
+
+
+CNN_FRAMES = 4
+"""Images a convolutional case runs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +45,11 @@ class Case:
     real: Tensor | None = None
 
 
-def make_case(seed: int) -> Case:
-    """Case number `seed`, always the same."""
+def make_case(seed: int, family: str = "mlp") -> Case:
+    """Case number `seed` of a family, "mlp" or "cnn", always the same."""
+    if family == "cnn":
+        network = random_cnn(seed)
+        return Case(seed, network, random_values(network.input_spec, CNN_FRAMES, seed), random_folding(network, seed))
     if seed % GRAPH_SHARE == GRAPH_SHARE - 1:
         network = random_mlp(seed)
         return Case(seed, network, random_values(network.input_spec, FRAMES, seed), random_folding(network, seed))
@@ -52,16 +61,24 @@ def make_case(seed: int) -> Case:
 
 
 def random_folding(network: Network, seed: int) -> Folding:
-    """Any PE and SIMD that divide each Linear, up to LARGEST_UNIT products a cycle."""
+    """Any PE, SIMD and pixels that fit each layer, up to LARGEST_UNIT products a cycle; any depth of line buffers."""
     rng = np.random.default_rng((seed, 11))
     layers = {}
     for op in network.operations:
-        if isinstance(op, Linear):
-            outputs, inputs = map(int, op.weights.shape)
-            simd = int(rng.choice([d for d in divisors(inputs) if d <= LARGEST_UNIT]))
-            pe = int(rng.choice([d for d in divisors(outputs) if d * simd <= LARGEST_UNIT]))
-            layers[op.name] = LayerFolding(pe, simd)
-    return Folding(layers)
+        if isinstance(op, Linear | Conv):
+            simds, pes, pixels = lane_choices(network, op)
+            simd = int(rng.choice([n for n in simds if n <= LARGEST_UNIT]))
+            pe = int(rng.choice([n for n in pes if n * simd <= LARGEST_UNIT] or [1]))
+            fitting = [n for n in pixels if n * pe * simd <= LARGEST_UNIT] if pe == pes[-1] else [1]
+            layers[op.name] = LayerFolding(pe, simd, int(rng.choice(fitting)) if rng.random() < 0.3 else 1)
+    folding = Folding(layers)
+    windows = (one.component for one in assemble(network, folding).placed if isinstance(one.component, WindowStage))
+    buffers = {
+        one.name: int(rng.integers(one.schedule.least_depth, one.schedule.depth + 1))
+        for one in windows
+        if rng.random() < 0.5
+    }
+    return Folding(layers, buffers)
 
 
 def check_case(case: Case) -> None:

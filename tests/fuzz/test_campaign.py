@@ -22,6 +22,11 @@ def test_nothing_differs(seed: int) -> None:
     check_case(make_case(seed))
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_nothing_differs_in_convolutional_networks(seed: int) -> None:
+    check_case(make_case(seed, "cnn"))
+
+
 def test_cases_are_the_same_every_time_and_cover_modules_and_networks() -> None:
     first, again = make_case(1001), make_case(1001)
     assert np.array_equal(first.x, again.x)

@@ -14,10 +14,10 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def run(seed: int) -> str:
+def run(seed: int, family: str) -> str:
     """Check one case; the traceback when it fails, else nothing."""
     try:
-        check_case(make_case(seed))
+        check_case(make_case(seed, family))
     except Exception:
         return traceback.format_exc()
     return ""
