@@ -7,12 +7,14 @@ from bitwright.quantize.binary_conv import BinaryConv1d, BinaryConv2d
 from bitwright.quantize.binary_input import BinaryInput
 from bitwright.quantize.binary_linear import BinaryLinear
 from bitwright.quantize.integer_activation import integer_activation, integer_input
+from bitwright.quantize.integer_conv import integer_conv1d, integer_conv2d
 from bitwright.quantize.integer_linear import integer_linear
 from bitwright.quantize.latent import clip_latent_weights_
 from bitwright.quantize.lowering import lower, reference_integers
 from bitwright.quantize.post_training import post_training_quantize
 from bitwright.quantize.ternary_conv import TernaryConv1d, TernaryConv2d
 from bitwright.quantize.ternary_linear import TernaryLinear
+from bitwright.quantize.thermometer_input import ThermometerInput
 from bitwright.quantize.ties import RoundingTieWarning
 
 __all__ = [
@@ -25,8 +27,11 @@ __all__ = [
     "TernaryConv1d",
     "TernaryConv2d",
     "TernaryLinear",
+    "ThermometerInput",
     "clip_latent_weights_",
     "integer_activation",
+    "integer_conv1d",
+    "integer_conv2d",
     "integer_input",
     "integer_linear",
     "lower",

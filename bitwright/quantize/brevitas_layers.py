@@ -70,6 +70,41 @@ def read_sums(name: str, layer: Any, quantized_input: object) -> SumsReading:
     )
 
 
+def is_trunc_pool(layer: nn.Module) -> bool:
+    """Whether `layer` is an average pool that rounds its sums to fewer bits by itself."""
+    pools = (qnn.TruncAvgPool2d, qnn.TruncAdaptiveAvgPool2d)
+    return isinstance(layer, pools) and bool(layer.is_trunc_quant_enabled)
+
+
+def read_trunc(name: str, layer: Any, quantized_input: Any) -> QuantizerReading:
+    """The rounding behind the sums of a TruncAvgPool2d; its scale is that of its input times a power of two."""
+    if not hasattr(quantized_input, "scale"):
+        raise LoweringError(name, "its input is no QuantTensor", "set return_quant_tensor=True before it")
+    pool = nn.AvgPool2d if isinstance(layer, nn.AvgPool2d) else nn.AdaptiveAvgPool2d
+    with torch.no_grad():
+        average: Any = pool.forward(layer, quantized_input)
+        result: Any = layer.trunc_quant(average)
+    if average.zero_point.any() or result.scale.numel() != 1:
+        raise LoweringError(name, "its input has a zero point or several scales", "use one scale and no zero point")
+    bits = int(result.bit_width.item())
+
+    def function(x: Tensor) -> Tensor:
+        return real_tensor(layer.trunc_quant(average.set(value=x)))
+
+    dtype = IntType.signed_bits(bits) if bool(average.signed) else IntType.unsigned(bits)
+    return QuantizerReading(dtype=dtype, scale=result.scale.detach().double().numpy().reshape(()), function=function)
+
+
+def is_join(layer: nn.Module) -> bool:
+    """Whether `layer` is a QuantEltwiseAdd or QuantCat."""
+    return type(layer) in (qnn.QuantEltwiseAdd, qnn.QuantCat)
+
+
+def is_sum(layer: nn.Module) -> bool:
+    """Whether `layer` is a QuantEltwiseAdd."""
+    return type(layer) is qnn.QuantEltwiseAdd
+
+
 def conv_window(name: str, layer: nn.Conv1d | nn.Conv2d) -> Window:
     """Where the kernel of a convolution lies."""
     if layer.padding_mode != "zeros":

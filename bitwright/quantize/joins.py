@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -10,7 +11,8 @@ import torch
 from torch import Tensor
 
 from bitwright.errors import LoweringError
-from bitwright.graph import Add, Concat, IntArray
+from bitwright.graph import Add, Concat, Duplicate, IntArray
+from bitwright.quantize.arrangement import arrange, channels_first
 from bitwright.quantize.layout import Layout
 from bitwright.quantize.planner import Planner
 from bitwright.quantize.value import IntegerValue, RealFunction, Reals
@@ -31,7 +33,7 @@ def add(
         shapes = f"{first.layout.module_shape} and {second.layout.module_shape}"
         raise LoweringError(name, f"adds tensors of shapes {shapes}", "give both branches the same shape")
     if not _alike(first.layout, second.layout):
-        second = planner.arrange(node, name, second, first.layout)
+        second = arrange(planner, node, name, second, first.layout)
     assert first.slope is not None
     assert second.slope is not None
     assert first.offset is not None
@@ -90,7 +92,7 @@ def concatenate(planner: Planner, node: str, name: str, values: Sequence[Integer
         raise LoweringError(name, "joins tensors of different ranks", "give all branches the same axes")
     axis = dim - 1 if dim > 0 else dim + rank
     if axis == 0 and rank > 1:
-        values = [planner.channels_first(node, name, one) for one in values]
+        values = [channels_first(planner, node, name, one) for one in values]
     if axis not in range(rank) or any(one.layout.channel_axis != axis for one in values):
         raise LoweringError(name, f"joins along axis {dim}", "join along the channels (dim=1)")
     tensors = [one.tensor for one in values]
@@ -121,6 +123,32 @@ def concatenate(planner: Planner, node: str, name: str, values: Sequence[Integer
         offset=np.concatenate([one.offset for one in values if one.offset is not None]) if affine else None,
         rising=np.concatenate([one.rising for one in values]),
         clipped=any(one.clipped for one in values),
+    )
+
+
+def repeat(planner: Planner, node: str, name: str, value: IntegerValue, times: int) -> IntegerValue:
+    """The channels of the value, axis 1 in the module, `times` times one behind the other."""
+    if len(value.layout.module_shape) > 1:
+        value = channels_first(planner, node, name, value)
+    elif not value.layout.is_same:
+        value = arrange(planner, node, name, value, Layout.same(value.shape))
+    if times == 1:
+        return value
+    name = planner.unique(f"{name}.copies")
+    copies = np.tile(np.arange(value.channels), times - 1)
+    operation = Duplicate(name=name, inputs=(value.tensor,), output=name, copies=copies)
+    behind = Layout.channels_first if len(value.shape) > 1 else Layout.same
+    _, layout = planner.operation(node, operation, (value,), behind)
+    return replace(
+        value,
+        tensor=name,
+        layout=layout,
+        lo=np.tile(value.lo, times),
+        hi=np.tile(value.hi, times),
+        steps=(_side_by_side([value] * times),),
+        slope=None if value.slope is None else np.tile(value.slope, times),
+        offset=None if value.offset is None else np.tile(value.offset, times),
+        rising=np.tile(value.rising, times),
     )
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from bitwright.errors import LoweringError
-from bitwright.graph import BIPOLAR, TERNARY, IntArray
+from bitwright.graph import BIPOLAR, TERNARY, IntArray, IntType
 from bitwright.quantize.binary_activation import BinaryActivation
 from bitwright.quantize.binary_conv import BinaryConv
 from bitwright.quantize.binary_input import BinaryInput
@@ -16,6 +16,7 @@ from bitwright.quantize.plan import QuantizerReading, SumsReading
 from bitwright.quantize.pooling import POOLS
 from bitwright.quantize.quantized_conv import QuantizedConv
 from bitwright.quantize.ternary_linear import TernaryLinear
+from bitwright.quantize.thermometer_input import ThermometerInput
 from bitwright.quantize.value import IntegerValue
 
 NOTHING = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
@@ -25,7 +26,7 @@ CLIPS = (nn.ReLU, nn.ReLU6, nn.Hardtanh)
 """The identity on an interval, constant outside."""
 
 CHANNELS_FIRST = (
-    QuantizedConv, nn.Conv1d, nn.Conv2d, nn.BatchNorm1d, nn.BatchNorm2d, nn.Upsample, *POOLS,
+    QuantizedConv, ThermometerInput, nn.Conv1d, nn.Conv2d, nn.BatchNorm1d, nn.BatchNorm2d, nn.Upsample, *POOLS,
 )  # fmt: skip
 """Layers whose input has its channels in axis 1."""
 
@@ -68,6 +69,16 @@ def channels_last(weights: IntArray) -> IntArray:
 def read_quantizer(layer: BinaryActivation | BinaryInput) -> QuantizerReading:
     """A sign."""
     return QuantizerReading(dtype=BIPOLAR, scale=np.array(1.0), function=layer)
+
+
+def read_pixels(layer: ThermometerInput) -> QuantizerReading:
+    """What a thermometer does to its pixels first."""
+    scale = layer.scale
+
+    def function(x: Tensor) -> Tensor:
+        return layer.pixels(x) * scale
+
+    return QuantizerReading(dtype=IntType.unsigned(layer.bits), scale=np.array(scale), function=function)
 
 
 def after_layer(name: str, layer: nn.Module, value: IntegerValue) -> IntegerValue | None:

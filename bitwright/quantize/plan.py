@@ -14,7 +14,7 @@ from bitwright.quantize.value import IndexValue, IntegerValue, RealFunction, Rea
 from bitwright.quantize.window import Window
 
 Stage = Literal["node", "before", "behind"]
-"""Whether a quantizer is all that a layer does, or stands before or behind what it does."""
+"""Whether a quantizer is all that a layer does, or stands before an `argument` of it, or behind what it does."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,7 @@ class InputPlan:
     reading: QuantizerReading
     layout: Layout
     stage: Stage
+    argument: int = 0
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ class QuantizePlan:
     source: IntegerValue
     reading: QuantizerReading
     stage: Stage
+    argument: int = 0
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,10 @@ from torch import Tensor, nn
 
 from bitwright.errors import LoweringError
 from bitwright.graph import IntType, MaxPool, Operation, Requant, SumPool, Threshold
+from bitwright.quantize.arrangement import channels_first
 from bitwright.quantize.layout import Layout, Places
 from bitwright.quantize.planner import Planner
+from bitwright.quantize.sums import merge_pads, negate_weights
 from bitwright.quantize.value import IntegerValue, PaddedValue, RealFunction, Value
 from bitwright.quantize.window import Window, per_axis, symmetric
 
@@ -80,7 +82,7 @@ def _source(planner: Planner, node: str, name: str, value: Value, axes: int) -> 
         raise LoweringError(
             name, f"its input has shape {inner.layout.module_shape}", f"give it channels and {axes} axes"
         )
-    return planner.channels_first(node, name, inner)
+    return channels_first(planner, node, name, inner)
 
 
 def max_pool(
@@ -135,7 +137,7 @@ def _all_rising(planner: Planner, node: str, name: str, value: IntegerValue, rep
         slope=None if value.slope is None else value.slope * reals,
         rising=value.rising * signs,
     )
-    if replaceable and planner.negate_weights(value.tensor, signs):
+    if replaceable and negate_weights(planner, value.tensor, signs):
         return replace(changed, dtype=IntType(int(changed.lo.min()), int(changed.hi.max())))
     made = planner.unique(f"{name}.signs")
     low, high = min(value.dtype.lo, -value.dtype.hi), max(value.dtype.hi, -value.dtype.lo)
@@ -181,7 +183,7 @@ def average_pool(
     if isinstance(value, PaddedValue):
         if value.value != 0:
             raise LoweringError(name, f"follows padding by {value.value}", "pad with 0")
-        window = planner.merge_pads(name, value, window)
+        window = merge_pads(name, value, window)
     return sum_pool(planner, node, name, source, window, divisor or int(np.prod(window.kernel)))
 
 

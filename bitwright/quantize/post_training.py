@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import OrderedDict
 from typing import Any
 
 import torch
@@ -12,6 +13,12 @@ from bitwright.errors import InputError, LoweringError
 from bitwright.quantize.bits import check_bits
 from bitwright.quantize.integer_activation import fixed_quantizer
 from bitwright.quantize.integer_linear import weight_quantizer
+
+SUMS = (nn.Linear, nn.Conv1d, nn.Conv2d)
+"""Layers that get integer weights and a quantizer for their input."""
+
+AVERAGES = (nn.AvgPool1d, nn.AvgPool2d, nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d)
+"""Layers that sum, and so get a quantizer for their input too."""
 
 CLIP_CANDIDATES = 40
 """How many ranges are tried for each activation."""
@@ -24,24 +31,27 @@ def post_training_quantize(
     activation_bits: int,
     per_channel: bool = True,
 ) -> nn.Module:
-    """A copy of a trained float module in which each nn.Linear is a Brevitas QuantLinear that quantizes its input.
+    """A copy of a float module in which each nn.Linear, Conv1d and Conv2d is Brevitas's and quantizes its input.
 
     Weights get `weight_bits` (1 to 8), with a scale for each output channel or for the layer; biases stay real
     (`lower` folds them exactly). The input of each layer gets `activation_bits` (1 to 8): signed when the calibration
     batch makes it negative anywhere, unsigned otherwise, its fixed range chosen for the least squared error on the
-    batch. All other layers stay. The copy is in eval mode. Raises InputError for a module without nn.Linear or an
-    empty or not finite batch, and LoweringError for a layer that the batch never reaches.
+    batch. An average pool becomes two layers, `quantize` and `pool`. All other layers stay: branches that are added
+    need a quantizer of their own, shared by both. The copy is in eval mode. Raises InputError for a module without such
+    layers or an empty or not finite batch, and LoweringError for a layer that the batch never reaches.
     """
     check_bits("post_training_quantize", weight_bits)
     check_bits("post_training_quantize", activation_bits)
     if calibration_batch.numel() == 0 or not bool(torch.isfinite(calibration_batch).all()):
         raise InputError("post_training_quantize needs a batch of finite inputs; give a few hundred training frames")
     module = copy.deepcopy(float_module).eval()
-    if type(module) is nn.Linear:
+    if type(module) in SUMS:
         module = nn.Sequential(module)
-    paths = [path for path, layer in module.named_modules() if type(layer) is nn.Linear]
-    if not paths:
-        raise InputError(f"{type(module).__name__} has no nn.Linear to quantize; give the float module itself")
+    paths = [path for path, layer in module.named_modules() if type(layer) in SUMS + AVERAGES]
+    if not any(type(module.get_submodule(path)) in SUMS for path in paths):
+        raise InputError(
+            f"{type(module).__name__} has no nn.Linear, Conv1d or Conv2d to quantize; give the float module itself"
+        )
     seen = _inputs_of_layers(module, paths, calibration_batch)
     for path in paths:
         if path not in seen:
@@ -78,15 +88,24 @@ def _quantized(
 ) -> nn.Module:
     import brevitas.nn as qnn
 
-    assert isinstance(layer, nn.Linear)
     signed = bool((inputs < 0).any())
-    result: Any = qnn.QuantLinear(
-        layer.in_features,
-        layer.out_features,
-        bias=layer.bias is not None,
-        weight_quant=weight_quantizer(weight_bits, per_channel),
-        input_quant=fixed_quantizer(activation_bits, signed, best_range(inputs, activation_bits, signed)),
-    )
+    input_quant = fixed_quantizer(activation_bits, signed, best_range(inputs, activation_bits, signed))
+    if isinstance(layer, AVERAGES):
+        return nn.Sequential(OrderedDict(quantize=qnn.QuantIdentity(act_quant=input_quant), pool=layer))
+    assert isinstance(layer, SUMS)
+    options = {
+        "bias": layer.bias is not None,
+        "weight_quant": weight_quantizer(weight_bits, per_channel),
+        "input_quant": input_quant,
+    }
+    result: Any
+    if isinstance(layer, nn.Linear):
+        result = qnn.QuantLinear(layer.in_features, layer.out_features, **options)
+    else:
+        convolution: Any = qnn.QuantConv1d if isinstance(layer, nn.Conv1d) else qnn.QuantConv2d
+        for word in ("stride", "padding", "dilation", "groups", "padding_mode"):
+            options[word] = getattr(layer, word)
+        result = convolution(layer.in_channels, layer.out_channels, layer.kernel_size, **options)
     with torch.no_grad():
         result.weight.copy_(layer.weight)
         if layer.bias is not None:

@@ -88,10 +88,10 @@ class _Evaluator(fx.Interpreter):
         plans = self.plans.get(n.name, [])
         before = [one for one in plans if isinstance(one, InputPlan | QuantizePlan) and one.stage == "before"]
         if before:
-            x = self._arguments(n)[0]
+            inputs = self._arguments(n)
             for quantizer in before:
-                x = quantizer.reading.function(real_tensor(x))
-                self.quantized(quantizer, x)
+                inputs[quantizer.argument] = quantizer.reading.function(real_tensor(inputs[quantizer.argument]))
+                self.quantized(quantizer, inputs[quantizer.argument])
         result = super().run_node(n)
         behind = any(isinstance(one, QuantizePlan) and one.stage == "behind" for one in plans)
         for one in plans:
@@ -104,8 +104,10 @@ class _Evaluator(fx.Interpreter):
         return result
 
     def _arguments(self, n: fx.Node) -> list[Any]:
+        """All arguments, those in lists among them."""
         args, keywords = self.fetch_args_kwargs_from_env(n)
-        return [*args, *keywords.values()]
+        nested = [one if isinstance(one, list | tuple) else [one] for one in (*args, *keywords.values())]
+        return [one for several in nested for one in several]
 
     def quantized(self, plan: InputPlan | QuantizePlan, x: Any) -> None:
         """Write down the integers that `x`, the output of a quantizer, stands for."""
@@ -130,7 +132,7 @@ class _ExactEvaluator(_Evaluator):
         plans = self.plans.get(n.name, [])
         sums = any(isinstance(one, OperationPlan) and one.real is not None for one in plans)
         result = None if sums else self._as_it_is(n, plans)
-        quantized_input = None
+        inputs = self._arguments(n)
         for one in plans:
             if isinstance(one, OperationPlan):
                 integers = self._operation(one)
@@ -143,9 +145,8 @@ class _ExactEvaluator(_Evaluator):
             elif isinstance(one, IndexPlan):
                 self.integers[one.name] = _indices(one, result)
             elif one.stage == "before":
-                x = self._arguments(n)[0] if quantized_input is None else quantized_input
-                quantized_input = one.reading.function(real_tensor(x))
-                self.quantized(one, quantized_input)
+                inputs[one.argument] = one.reading.function(real_tensor(inputs[one.argument]))
+                self.quantized(one, inputs[one.argument])
             else:
                 if sums:
                     result = one.reading.function(real_tensor(result))

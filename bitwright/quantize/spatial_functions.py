@@ -13,6 +13,7 @@ from torch.nn import functional
 from bitwright.errors import LoweringError
 from bitwright.graph import Upsample
 from bitwright.quantize import pooling
+from bitwright.quantize.arrangement import channels_first, flatten
 from bitwright.quantize.layout import Layout
 from bitwright.quantize.planner import Planner
 from bitwright.quantize.value import IntegerValue, PaddedValue, Value
@@ -125,20 +126,19 @@ def _reduce(
         raise LoweringError(
             name, f"is not over all axes behind the channels of {('batch', *shape)}", "use mean((2, 3)), or mean(2)"
         )
-    source = planner.channels_first(node, name, source)
+    source = channels_first(planner, node, name, source)
     window = Window(shape[1:], shape[1:], ((0, 0),) * axes, (1,) * axes)
     keep = bool(options.get("keepdim", False))
     if kind == "amax":
         pooled = pooling.max_pool(planner, node, name, source, window, False, replaceable)
         if keep:
             return pooled
-        flat = planner.view(node, f"{name}.flatten", pooled, reshaped(shape[:1]))
-        return planner.integers(name, flat)
+        flat = replace(pooled, layout=pooled.layout.view(reshaped(shape[:1])))
+        return flatten(planner, node, f"{name}.flatten", flat)
     view: Callable[[Any], Any] = (lambda places: places) if keep else reshaped(shape[:1])
     divisor = int(np.prod(shape[1:])) if kind == "mean" else 1
     summed = pooling.sum_pool(planner, node, name, source, window, divisor, view)
-    flat = planner.view(node, f"{name}.flatten", summed, lambda places: places)
-    return planner.integers(name, flat)
+    return flatten(planner, node, f"{name}.flatten", summed)
 
 
 def pad(planner: Planner, name: str, value: Value, sides: Any, constant: float) -> Value:
@@ -164,7 +164,7 @@ def upsample(
     if mode != "nearest":
         raise LoweringError(name, f"interpolates by {mode}", 'use mode="nearest"')
     source = planner.integers(name, value)
-    source = planner.channels_first(node, name, source)
+    source = channels_first(planner, node, name, source)
     sizes = source.shape[:-1]
     if scale_factor is not None:
         given = scale_factor if isinstance(scale_factor, tuple | list) else (scale_factor,) * len(sizes)
