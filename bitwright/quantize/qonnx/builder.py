@@ -13,20 +13,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bitwright.errors import InputError
-from bitwright.graph import BIPOLAR, Flatten, InputQuantizer, IntArray, IntType, Linear, Operation, Permute, TensorSpec
+from bitwright.graph import BIPOLAR, InputQuantizer, IntArray, IntType, Linear, Operation, TensorSpec
 from bitwright.quantize.planner import MAX_INPUT_BITS
-from bitwright.quantize.qonnx.model import Array, Node
+from bitwright.quantize.qonnx.model import Node
 from bitwright.quantize.qonnx.steps import step_operation
 from bitwright.quantize.qonnx.ties import FloatTies, FloatTieWarning, find_close_steps
 from bitwright.quantize.qonnx.value import (
+    Columns,
     Constant,
+    Padded,
     RealInput,
     Scaled,
     Softened,
     Unavailable,
     Value,
     on_grid,
-    plain_index,
 )
 from bitwright.quantize.value import RealFunction, Reals
 
@@ -110,6 +111,8 @@ class Builder:
             raise node.error("sees the real input of the graph", QUANTIZE_FIRST + ", or give input_type")
         if isinstance(value, Unavailable):
             raise node.error(f"reads {value.reason}", value.fix)
+        if isinstance(value, Padded | Columns):
+            raise node.error("follows a Pad or Im2Col", "only convolutions and pools take in what these make")
         word = {Constant: "a constant", Softened: "probabilities"}.get(type(value), "indices")
         raise node.error(f"works on {word}, not on a tensor of the network", "fold it, or take it out of the graph")
 
@@ -119,88 +122,11 @@ class Builder:
             raise node.error(f"has no constant {what}", f"give {what} as an initializer")
         return value
 
-    def flatten(self, node: Node, value: Scaled) -> Scaled:
-        """The same reals behind a Flatten operation; each element becomes a channel."""
-        if len(value.shape) == 1:
-            return value
-        places = value.index.size // value.channels
-        tensor = self.emit(
-            node,
-            lambda name, output: Flatten(name=name, inputs=(value.tensor,), output=output),
-            output=f"{value.tensor}_flat",
-        )
-        channels = value.channels
-
-        def spread(step: RealFunction) -> RealFunction:
-            return lambda x: step(x.reshape(-1, channels)).reshape(x.shape)
-
-        return replace(
-            value,
-            tensor=tensor,
-            shape=(value.index.size,),
-            lo=np.tile(value.lo, places),
-            hi=np.tile(value.hi, places),
-            steps=tuple(spread(step) for step in value.steps),
-            slope=None if value.slope is None else np.tile(value.slope, places),
-            offset=None if value.offset is None else np.tile(value.offset, places),
-        )
-
-    def permute(self, node: Node, value: Scaled, order: IntArray) -> Scaled:
-        """The same reals behind a Permute operation, which gives channel order[i] place i."""
-        if np.array_equal(order, np.arange(order.size)):
-            return value
-        inverse = np.argsort(order)
-        tensor = self.emit(
-            node,
-            lambda name, output: Permute(name=name, inputs=(value.tensor,), output=output, order=order),
-            output=f"{value.tensor}_permuted",
-        )
-
-        def moved(step: RealFunction) -> RealFunction:
-            return lambda x: step(x[..., inverse])[..., order]
-
-        position = np.arange(value.index.size).reshape(-1, value.channels)
-        place = position[:, inverse].reshape(-1)
-        return replace(
-            value,
-            tensor=tensor,
-            index=place[value.index],
-            lo=value.lo[order],
-            hi=value.hi[order],
-            steps=tuple(moved(step) for step in value.steps),
-            slope=None if value.slope is None else value.slope[order],
-            offset=None if value.offset is None else value.offset[order],
-        )
-
-    def arranged(self, node: Node, value: Scaled) -> Scaled:
-        """The same reals with the integer tensor in the ONNX tensor's order, flat."""
-        value = self.flatten(node, value)
-        return self.permute(node, value, value.index.reshape(-1))
-
-    def per_channel(self, node: Node, value: Scaled, constant: Array, what: str) -> tuple[Scaled, Array]:
-        """A constant that broadcasts to the ONNX tensor as one element for each channel; (channels,).
-
-        Where it differs inside a channel, the value is flattened first, so that every element is a channel.
-        """
-        try:
-            full = np.broadcast_to(constant, value.index.shape)
-        except ValueError:
-            raise node.error(
-                f"has {what} of shape {np.shape(constant)} for a tensor of shape {value.index.shape}",
-                "use one number, or one for each channel",
-            ) from None
-        flat = np.empty(full.size, dtype=full.dtype)
-        flat[value.index.reshape(-1)] = full.reshape(-1)
-        rows = flat.reshape(-1, value.channels)
-        if not np.array_equal(rows, np.broadcast_to(rows[:1], rows.shape)):
-            return self.flatten(node, value), flat
-        return value, rows[0]
-
     # Operations
 
     def linear(
         self, node: Node, source: str, weights: IntArray, bias: IntArray | None = None
-    ) -> tuple[str, IntArray, IntArray]:
+    ) -> tuple[str, tuple[IntArray, IntArray]]:
         """A Linear of integer weights (out, in); its output tensor and the interval of each channel."""
         tensor = self.emit(
             node,
@@ -212,7 +138,7 @@ class Builder:
         operation = self.operations[-1]
         assert isinstance(operation, Linear)
         lows, highs = operation.bounds(self.specs[source].dtype)
-        return tensor, np.array(lows, dtype=np.int64), np.array(highs, dtype=np.int64)
+        return tensor, (np.array(lows, dtype=np.int64), np.array(highs, dtype=np.int64))
 
     def check_width(self, node: Node, value: Scaled) -> None:
         """Raise LoweringError when the integers are too wide for products."""
@@ -221,10 +147,19 @@ class Builder:
                 f"multiplies integers of {value.dtype.width} bits, more than {MAX_INPUT_BITS}", QUANTIZE_FIRST
             )
 
-    def quantize(self, node: Node, value: Scaled, dtype: IntType, scale: Reals, integers: RealFunction) -> Scaled:
+    def quantize(
+        self,
+        node: Node,
+        value: Scaled,
+        dtype: IntType,
+        scale: Reals,
+        integers: RealFunction,
+        slope: Reals | None = None,
+    ) -> Scaled:
         """The value behind a quantizer: `integers` takes reals (n, channels) to integers of `dtype` in float64.
 
-        `scale` (channels,) is the step of the new value.
+        `scale` (channels,) is the step of the new value; `slope` is the change of its integer for one step of the old
+        one, where it is not the ratio of their scales.
         """
         if np.any(~np.isfinite(scale)) or np.any(scale <= 0):
             raise node.error("has a scale that is not above 0", "calibrate or train it")
@@ -232,7 +167,8 @@ class Builder:
         def function(points: NDArray[Any]) -> NDArray[Any]:
             return integers(value.real(points)).numpy()
 
-        slope = None if value.slope is None else value.slope / scale
+        if slope is None and value.slope is not None:
+            slope = value.slope / scale
         operation = step_operation(node, value.tensor, function, value.lo, value.hi, slope, dtype)
         tensor = value.tensor
         if operation is not None:
@@ -246,10 +182,13 @@ class Builder:
             result = replace(result, dtype=self.specs[tensor].dtype, lo=value.lo, hi=value.hi)
         return result
 
-    def materialized(self, node: Node, value: Scaled) -> Scaled:
-        """The value as integers times one scale, behind an operation of its own where steps are pending."""
+    def materialized(self, node: Node, value: Scaled, uniform: bool = True) -> Scaled:
+        """The value as integers times one scale, behind an operation of its own where steps are pending.
+
+        Without `uniform` an affine value may keep scales that differ by channel.
+        """
         step = value.uniform_slope
-        if value.affine and step is not None:
+        if value.affine and (step is not None or not uniform):
             return value
         if step is None or value.slope is None:
             raise node.error("needs an input that is quantized to one scale for all channels", QUANTIZE_FIRST)
@@ -281,8 +220,3 @@ def weight_type(weights: IntArray) -> IntType:
     while not (IntType.signed_bits(bits).lo <= lo and hi <= IntType.signed_bits(bits).hi):
         bits += 1
     return IntType.signed_bits(bits)
-
-
-def real_input(shape: tuple[int, ...]) -> RealInput:
-    """The graph's input of `shape` (without batch), in the network's own order of axes."""
-    return RealInput(shape, plain_index(shape))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from bitwright.quantize.qonnx.arranging import per_channel
 from bitwright.quantize.qonnx.builder import QUANTIZE_FIRST, Builder
 from bitwright.quantize.qonnx.handler import Handler, Values
 from bitwright.quantize.qonnx.model import CHANNELS_LAST, Array, Node
@@ -31,7 +32,7 @@ def arithmetic(builder: Builder, node: Node, values: Values) -> tuple[Value, ...
     source = second if swapped else first
     if isinstance(source, RealInput):
         return (_on_input(node, source, array, swapped),)
-    value, reals = builder.per_channel(node, builder.integers(node, source), array, "a constant")
+    value, reals = per_channel(builder, node, builder.integers(node, source), array, "a constant")
     return (_apply(node, value, reals, swapped),)
 
 
@@ -96,15 +97,17 @@ def batch_normalization(builder: Builder, node: Node, values: Values) -> tuple[V
     gamma, beta, mean, variance = held
     axis = value.index.ndim - 1 if node.domain == CHANNELS_LAST else 1
     with np.errstate(divide="ignore", invalid="ignore"):
-        inverse = (np.float32(1) / np.sqrt(variance + np.float32(node.real("epsilon", 1e-5)))).astype(np.float32)
+        inverse: Array = (np.float32(1) / np.sqrt(variance + np.float32(node.real("epsilon", 1e-5)))).astype(np.float32)
     if not np.all(np.isfinite(inverse)):
         raise node.error("has a variance below 0", "train again or repair it")
+    if value.terms:
+        inverse = 1.0 / np.sqrt(variance.astype(np.float64) + node.real("epsilon", 1e-5))
     slope = inverse * gamma
     offset = beta - mean * slope
     shape = [1] * value.index.ndim
     shape[axis] = slope.size
-    value, slope = builder.per_channel(node, value, slope.reshape(shape), "a scale")
-    value, offset = builder.per_channel(node, value, offset.reshape(shape), "an offset")
+    value, slope = per_channel(builder, node, value, slope.reshape(shape), "a scale")
+    value, offset = per_channel(builder, node, value, offset.reshape(shape), "an offset")
     factor, shift = torch.from_numpy(np.array(slope)), torch.from_numpy(np.array(offset))
     return (value.then_affine(lambda x: x * factor + shift, slope.astype(np.float64), offset.astype(np.float64)),)
 
@@ -150,7 +153,7 @@ def p_relu(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
     value = _source(builder, node, values)
     if slopes.ndim < value.index.ndim and slopes.ndim > 0 and slopes.size != 1:
         slopes = slopes.reshape((1,) * (value.index.ndim - slopes.ndim) + slopes.shape)
-    value, slopes = builder.per_channel(node, value, slopes, "slopes")
+    value, slopes = per_channel(builder, node, value, slopes, "slopes")
     factor = torch.from_numpy(np.array(slopes))
     return (value.then_monotone(lambda x: torch.where(x < 0, x * factor, x)),)
 
@@ -181,8 +184,6 @@ def _source(builder: Builder, node: Node, values: Values) -> Scaled:
 
 
 HANDLERS: dict[tuple[str, str], Handler] = {
-    ("", "Add"): arithmetic,
-    ("", "Sub"): arithmetic,
     ("", "Mul"): arithmetic,
     ("", "Div"): arithmetic,
     ("", "BatchNormalization"): batch_normalization,

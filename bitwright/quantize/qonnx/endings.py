@@ -7,6 +7,7 @@ import numpy as np
 from bitwright.errors import LoweringError
 from bitwright.graph import ArgMax, TopK
 from bitwright.quantize.plan import IndexPlan
+from bitwright.quantize.qonnx.arranging import flatten, permute
 from bitwright.quantize.qonnx.builder import Builder
 from bitwright.quantize.qonnx.handler import Handler, Values
 from bitwright.quantize.qonnx.model import Node
@@ -33,8 +34,8 @@ def _scores(builder: Builder, node: Node, values: Values, axis: int) -> Scaled:
     sizes = [size for place, size in enumerate(value.index.shape) if place not in (0, axis % value.index.ndim)]
     if axis % value.index.ndim == 0 or any(size != 1 for size in sizes):
         raise node.error(f"is along axis {axis} of {value.index.shape}, not over all scores", "flatten first")
-    value = builder.flatten(node, value)
-    value = builder.permute(node, value, value.index.reshape(-1))
+    value = flatten(builder, node, value)
+    value = permute(builder, node, value, value.index.reshape(-1))
     if value.uniform_slope is None:
         value = builder.materialized(node, value)
     return value

@@ -30,18 +30,18 @@ def input_reals(value: Scaled) -> Array:
     return reals
 
 
-def exact_sums(value: Scaled, weights: Array, addend: Array | None = None) -> bool:
-    """Whether products of the value (narrow integers) and float32 weights (out, in), and their sums, are exact."""
+def exact_sums(value: Scaled, weights: Array, also: float = 0.0) -> bool:
+    """Whether products of the value (narrow integers) and float32 weights (out, in), and their sums, are exact.
+
+    `also` is a real that occurs in the place of a value (padding).
+    """
     if value.terms or value.slope is None or value.offset is None:
         return False
-    reals = input_reals(value)
+    reals = np.append(input_reals(value), np.float32(also))
     unit = unit_exponent(np.unique(reals)) + unit_exponent(np.unique(weights))
     reach = np.abs(weights.astype(np.float64)).reshape(len(weights), -1).sum(axis=1) * float(np.abs(reals).max())
-    if addend is not None:
-        unit = min(unit, unit_exponent(np.unique(addend)))
-        reach = reach + np.abs(addend.astype(np.float64))
     # Besides, the reals must be what slope and offset say.
     lo, hi = int(value.lo.min()), int(value.hi.max())
     integers = np.clip(np.arange(lo, hi + 1)[:, None], value.lo, value.hi)
-    affine = np.array_equal(reals.astype(np.float64), integers * value.slope + value.offset)
+    affine = np.array_equal(input_reals(value).astype(np.float64), integers * value.slope + value.offset)
     return affine and float(reach.max()) <= 2.0 ** (MANTISSA + unit)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import torch
-from torch import Tensor
 
+from bitwright.quantize.qonnx.arranging import flatten
 from bitwright.quantize.qonnx.builder import QUANTIZE_FIRST, Builder
+from bitwright.quantize.qonnx.convolutions import columns_product
 from bitwright.quantize.qonnx.exactness import exact_sums
 from bitwright.quantize.qonnx.handler import Handler, Values
 from bitwright.quantize.qonnx.model import QONNX, Array, Node
-from bitwright.quantize.qonnx.value import Constant, Scaled, Value, plain_index
+from bitwright.quantize.qonnx.sums import add_bias, sums
+from bitwright.quantize.qonnx.value import Columns, Constant, Scaled, Value
 from bitwright.quantize.qonnx.weights import Weights, read_weights
 
 
@@ -26,43 +26,11 @@ def product(builder: Builder, node: Node, value: Scaled, weights: Weights, reals
     # Channel c of the integer tensor is element order[c] of the last ONNX axis.
     order = np.argsort(value.index.reshape(-1, value.channels)[0])
     integers = weights.integers[:, order]
-    tensor, lo, hi = builder.linear(node, value.tensor, integers)
+    tensor, bounds = builder.linear(node, value.tensor, integers)
     exact = exact_sums(value, reals[:, order]) and np.array_equal(reals, weights.integers * weights.scales[:, None])
     shape = (*value.shape[:-1], len(integers))
-    return sums(tensor, shape, lo, hi, builder, value, step * weights.scales, integers * weights.scales[:, None], exact)
-
-
-def sums(
-    tensor: str,
-    shape: tuple[int, ...],
-    lo: Array,
-    hi: Array,
-    builder: Builder,
-    value: Scaled,
-    slope: Array,
-    real_weights: Array,
-    exact: bool,
-) -> Scaled:
-    """The value of integer sums; `real_weights` (out, in) multiply the offsets of the input's channels."""
-    assert value.offset is not None
-    offset = real_weights @ value.offset
-    factor, shift = torch.from_numpy(slope), torch.from_numpy(offset)
-
-    def real(integers: Tensor) -> Tensor:
-        return (integers * factor + shift).float()
-
-    return Scaled(
-        tensor=tensor,
-        shape=shape,
-        dtype=builder.specs[tensor].dtype,
-        lo=lo,
-        hi=hi,
-        index=plain_index(shape),
-        steps=(real,),
-        slope=slope,
-        offset=offset,
-        terms=0 if exact else real_weights.shape[1] + value.terms,
-    )
+    offset = (integers * weights.scales[:, None]) @ value.offset
+    return sums(builder, tensor, shape, bounds, value, step * weights.scales, offset, integers.shape[1], exact)
 
 
 def last_axis(builder: Builder, node: Node, value: Scaled) -> Scaled:
@@ -76,17 +44,10 @@ def last_axis(builder: Builder, node: Node, value: Scaled) -> Scaled:
         ):
             return value
     if value.index.ndim == 2:
-        return builder.flatten(node, value)
+        return flatten(builder, node, value)
     raise node.error(
         f"multiplies along an axis of {value.index.shape} that is not the channels", "transpose to channels last first"
     )
-
-
-def add_bias(node: Node, value: Scaled, bias: Array) -> Scaled:
-    """The value after a bias (channels,) that the executor adds inside its product."""
-    constant = torch.from_numpy(bias.astype(np.float32))
-    after = value.then_affine(lambda x: x + constant, 1.0, bias.astype(np.float64))
-    return after if np.all(bias == np.rint(bias)) and value.terms == 0 else replace(after, terms=max(1, value.terms))
 
 
 def _split(builder: Builder, node: Node, values: Values) -> tuple[Scaled, Constant]:
@@ -101,6 +62,8 @@ def _split(builder: Builder, node: Node, values: Values) -> tuple[Scaled, Consta
 
 def matmul(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
     """`x @ W` over the last axis."""
+    if isinstance(values[0], Columns):
+        return (columns_product(builder, node, values[0], builder.constant(node, values[1], "weights")),)
     value, constant = _split(builder, node, values)
     if constant.values.ndim != 2 or value.index.ndim < 2 or len(constant.values) != value.index.shape[-1]:
         raise node.error(
@@ -130,7 +93,7 @@ def gemm(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
             raise node.error(
                 f"has a bias of shape {bias.shape}", f"use one number for each of {result.channels} outputs"
             )
-        result = add_bias(node, result, np.broadcast_to(bias.reshape(-1), (result.channels,)))
+        result = add_bias(result, np.broadcast_to(bias.reshape(-1), (result.channels,)), constant.values.shape[1])
     return (result,)
 
 

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from bitwright.graph import BIPOLAR, InputQuantizer, IntType
+from bitwright.quantize.qonnx.arranging import per_channel
 from bitwright.quantize.qonnx.builder import Builder
 from bitwright.quantize.qonnx.handler import Handler, Values
 from bitwright.quantize.qonnx.model import QONNX, Array, Node
@@ -23,9 +24,9 @@ MAX_BITS = 24
 ARRAY_FIX = "make it constant: an initializer, a Constant node, or computed from such"
 
 
-def as_real_function(function: Callable[[NDArray[np.float32]], Array]) -> RealFunction:
-    """A NumPy function of float32 reals, as tensors: integers in float64."""
-    return lambda x: torch.from_numpy(np.asarray(function(x.float().numpy()), dtype=np.float64))
+def as_real_function(function: Callable[[Array], Array]) -> RealFunction:
+    """A NumPy function of reals, float32 where the executor's are known to the bit, as tensors of float64 integers."""
+    return lambda x: torch.from_numpy(np.asarray(function(x.numpy()), dtype=np.float64))
 
 
 def quant_range(node: Node, constant: Constant) -> IntegerRange:
@@ -75,10 +76,10 @@ def quant(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
     assert source is not None
     value = builder.integers(node, source)
     both = np.broadcast_arrays(scale, zero_point)
-    value, _ = builder.per_channel(node, value, both[0], "a scale")
-    value, _ = builder.per_channel(node, value, both[1], "a zero point")
-    scale = builder.per_channel(node, value, both[0], "a scale")[1]
-    zero_point = builder.per_channel(node, value, both[1], "a zero point")[1]
+    value, _ = per_channel(builder, node, value, both[0], "a scale")
+    value, _ = per_channel(builder, node, value, both[1], "a zero point")
+    scale = per_channel(builder, node, value, both[0], "a scale")[1]
+    zero_point = per_channel(builder, node, value, both[1], "a zero point")[1]
     if integers.bipolar:
         if np.any(zero_point != 0):
             raise node.error("has one signed bit and a zero point", "use a zero point of 0")
@@ -138,6 +139,8 @@ def input_value(
     builder: Builder, node: Node, source: RealInput, dtype: IntType, quantizer: InputQuantizer | None, scale: float
 ) -> Scaled:
     """The network's input as integers of `dtype` times `scale`."""
+    if quantizer is not None:
+        quantizer = replace(quantizer, axes=source.axes)
     builder.set_input(node, dtype, source.shape, quantizer)
     return on_grid(builder.input_name, source.shape, dtype, np.full(source.shape[-1], scale), source.index)
 
@@ -157,7 +160,7 @@ def bipolar_quant(builder: Builder, node: Node, values: Values) -> tuple[Value, 
             raise node.error("has more than one scale, or one that is not above 0", "use one scale for the input")
         return (_sign_input(builder, node, source, float(scale.item())),)
     assert source is not None
-    value, scale = builder.per_channel(node, builder.integers(node, source), scale, "a scale")
+    value, scale = per_channel(builder, node, builder.integers(node, source), scale, "a scale")
     return (builder.quantize(node, value, BIPOLAR, scale.astype(np.float64), as_real_function(sign_integers)),)
 
 
@@ -191,7 +194,7 @@ def multi_threshold(builder: Builder, node: Node, values: Values) -> tuple[Value
         )
     shape = [1] * value.index.ndim
     shape[axis] = len(thresholds)
-    value, rows = builder.per_channel(node, value, np.arange(len(thresholds)).reshape(shape), "rows")
+    value, rows = per_channel(builder, node, value, np.arange(len(thresholds)).reshape(shape), "rows")
     table = thresholds[rows]
     scale, bias = node.real("out_scale", 1.0), node.real("out_bias", 0.0)
     steps = thresholds.shape[1]
@@ -259,7 +262,7 @@ def trunc(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
             y = np.clip(y, np.float32(out_bits.lo), np.float32(out_bits.hi))
         return rounding(y) - out_zero
 
-    ends = integers(value.real(np.stack([value.lo, value.hi])).float().numpy())
+    ends = integers(value.real(np.stack([value.lo, value.hi])).numpy())
     dtype = IntType(int(ends.min()), int(ends.max()))
     return (
         builder.quantize(node, value, dtype, np.full(value.channels, float(out_scale)), as_real_function(integers)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,16 +11,29 @@ import numpy as np
 
 from bitwright.errors import InputError, LoweringError, NetworkFormatError
 from bitwright.graph import BIPOLAR, TERNARY, IntType, Network, OutputScale
-from bitwright.quantize.qonnx import elementwise, endings, products, quantizers, shapes
+from bitwright.quantize.qonnx import (
+    convolutions,
+    elementwise,
+    endings,
+    joins,
+    pooling,
+    products,
+    qdq,
+    quantizers,
+    shapes,
+)
+from bitwright.quantize.qonnx.arranging import in_order, layout_of_input
 from bitwright.quantize.qonnx.builder import Builder
 from bitwright.quantize.qonnx.folding import fold, shape_of
 from bitwright.quantize.qonnx.handler import Handler
+from bitwright.quantize.qonnx.layouts import input_channel_axis
 from bitwright.quantize.qonnx.loading import load_model
 from bitwright.quantize.qonnx.model import Model, Node
 from bitwright.quantize.qonnx.value import (
     Constant,
     Indices,
     RealInput,
+    Scaled,
     Softened,
     Unavailable,
     Value,
@@ -30,14 +44,18 @@ from bitwright.quantize.value import Reals
 
 HANDLERS: dict[tuple[str, str], Handler] = {
     **quantizers.HANDLERS,
+    **qdq.HANDLERS,
     **elementwise.HANDLERS,
     **products.HANDLERS,
+    **convolutions.HANDLERS,
+    **pooling.HANDLERS,
+    **joins.HANDLERS,
     **shapes.HANDLERS,
     **endings.HANDLERS,
 }
 """The reading of each operator, by domain and operator type."""
 
-MOVERS = frozenset(shapes.HANDLERS) - {("", "Cast"), ("", "Dropout")}
+MOVERS = (frozenset(shapes.HANDLERS) | frozenset(qdq.HANDLERS)) - {("", "Cast"), ("", "Dropout")}
 """Operators that keep the integers behind a constant."""
 
 
@@ -87,7 +105,7 @@ def read_model(
     builder = Builder(model.input.name, batch, drop_softmax)
     values: dict[str, Value] = {key: Constant(array) for key, array in model.constants.items()}
     values[model.input.name] = _input_value(model, builder, shape, input_type)
-    for node in model.nodes:
+    for node in qdq.merge_clips(model.nodes, model.constants):
         given = [values[one] if one else None for one in node.inputs]
         results = _read(builder, node, given)
         if len(results) < len([one for one in node.outputs if one]):
@@ -134,13 +152,15 @@ def _input_shape(model: Model, given: Sequence[int] | None) -> tuple[tuple[int, 
 
 
 def _input_value(model: Model, builder: Builder, shape: tuple[int, ...], given: IntType | None) -> Value:
+    axis = input_channel_axis(model, len(shape) + 1)
+    source = RealInput(shape, plain_index(shape)) if axis is None else layout_of_input(shape, axis)
     dtype = given or _annotated(model.input.annotation) or _integer_dtype(model.input.dtype)
     if dtype is None:
         if model.input.dtype != np.float32:
             raise NetworkFormatError(f"input '{model.input.name}' is {model.input.dtype}; export in float32")
-        return RealInput(shape, plain_index(shape))
-    builder.set_input(model.nodes[0], dtype, shape, None)
-    return on_grid(model.input.name, shape, dtype, np.ones(shape[-1]), plain_index(shape))
+        return source
+    builder.set_input(model.nodes[0], dtype, source.shape, None)
+    return on_grid(model.input.name, source.shape, dtype, np.ones(source.shape[-1]), source.index)
 
 
 def _annotated(word: str) -> IntType | None:
@@ -208,11 +228,23 @@ def _output(builder: Builder, model: Model, output: str, value: Value) -> tuple[
     scaled = builder.integers(maker, value)
     if not scaled.affine:
         scaled = builder.materialized(maker, scaled)
-    if not np.array_equal(scaled.index.reshape(-1), np.arange(scaled.index.size)):
-        scaled = builder.arranged(maker, scaled)
-    assert scaled.slope is not None
-    assert scaled.offset is not None
-    return scaled.tensor, OutputScale(_scalar(scaled.slope), _scalar(scaled.offset))
+    axes = axes_between(scaled)
+    if axes is None:
+        scaled = in_order(builder, maker, scaled, tuple(range(scaled.index.ndim)))
+    slope, offset = scaled.parts()
+    return scaled.tensor, OutputScale(_scalar(slope), _scalar(offset), axes or None)
+
+
+def axes_between(value: Scaled) -> tuple[int, ...] | None:
+    """The permutation from the network's axes to the ONNX tensor's, () for none; None where no permutation tells."""
+    shape, index = value.shape, value.index[0]
+    if index.shape == shape and np.array_equal(index.reshape(-1), np.arange(index.size)):
+        return ()
+    for axes in itertools.permutations(range(len(shape))):
+        moved = plain_index(shape)[0].transpose(axes)
+        if moved.shape == index.shape and np.array_equal(moved, index):
+            return axes
+    return None
 
 
 def _scalar(values: Reals) -> float | Reals:

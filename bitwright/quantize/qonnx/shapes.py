@@ -11,7 +11,7 @@ from bitwright.errors import InputError
 from bitwright.quantize.qonnx.builder import Builder
 from bitwright.quantize.qonnx.handler import Handler, Values
 from bitwright.quantize.qonnx.model import Array, Node
-from bitwright.quantize.qonnx.value import Constant, Indices, Scaled, Softened, Unavailable, Value
+from bitwright.quantize.qonnx.value import Columns, Constant, Indices, Padded, Scaled, Softened, Unavailable, Value
 
 Move = Callable[[Array], Array]
 
@@ -22,6 +22,8 @@ def moved(node: Node, value: Value, move: Move) -> Value:
         return value if isinstance(value, Unavailable) else _moved_scores(node, value, move)
     if isinstance(value, Constant):
         return value.moved(move)
+    if isinstance(value, Padded | Columns):
+        raise node.error("moves elements behind a Pad or Im2Col", "put it before")
     try:
         if isinstance(value, Indices):
             return Indices(value.tensor, move(np.zeros(value.shape)).shape)

@@ -17,6 +17,16 @@ from bitwright.quantize.value import RealFunction, Reals
 
 
 @dataclass(frozen=True)
+class Window:
+    """Where a kernel lies: one entry for each spatial axis; pads are (before, after)."""
+
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    pads: tuple[tuple[int, int], ...]
+    dilation: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Constant:
     """An array that does not depend on the input.
 
@@ -37,11 +47,13 @@ class Constant:
 class RealInput:
     """The graph's input before its quantizer: `multiplier * input + addend`.
 
-    `index` has the ONNX shape (1, ...) and holds flat positions in the network's input of shape `shape`.
+    `index` has the ONNX shape (1, ...) and holds flat positions in the network's input of shape `shape`. `axes` is the
+    permutation from the axes of the graph's input to the network's; None for none.
     """
 
     shape: tuple[int, ...]
     index: IntArray
+    axes: tuple[int, ...] | None = None
     multiplier: float = 1.0
     addend: float = 0.0
 
@@ -52,11 +64,11 @@ class Scaled:
 
     `tensor`, `shape` and `dtype` are the integer tensor (channels last), [lo, hi] its interval in each channel. `index`
     has the ONNX tensor's shape (1, ...): its elements are flat positions in the integer tensor, each once. `steps` are
-    what the ONNX graph computes from integers (frames, channels) to reals, in float32. While they are affine, apart
-    from monotone clipping (`clipped`), they amount to `slope * integer + offset`; otherwise both are None.
+    what the ONNX graph computes from integers (frames, channels) to reals. While they are affine, apart from monotone
+    clipping (`clipped`), they amount to `slope * integer + offset`; otherwise both are None.
 
-    `terms` is 0 where the executor's float32 value is this very function of the integer, whatever the order of its
-    sums; else the number of rounded additions in it.
+    `terms` is 0 where the executor's float32 value is this very function of the integer, computed in float32, whatever
+    the order of its sums. Else it is the number of rounded additions in it, and the steps compute in float64.
     """
 
     tensor: str
@@ -80,6 +92,12 @@ class Scaled:
     def affine(self) -> bool:
         """Whether real = slope * integer + offset."""
         return self.slope is not None and not self.clipped
+
+    def parts(self) -> tuple[Reals, Reals]:
+        """Slope and offset of a value that has them."""
+        assert self.slope is not None
+        assert self.offset is not None
+        return self.slope, self.offset
 
     @property
     def uniform_slope(self) -> float | None:
@@ -118,7 +136,29 @@ class Scaled:
 
     def then_monotone(self, step: RealFunction) -> Scaled:
         """This value after `step`, which is monotone, and which other implementations round otherwise."""
-        return replace(self, steps=(*self.steps, step), slope=None, offset=None, terms=max(self.terms, 1))
+        steps = (*self.steps, lambda x: step(x.double()))
+        return replace(self, steps=steps, slope=None, offset=None, terms=max(self.terms, 1))
+
+
+@dataclass(frozen=True)
+class Padded:
+    """A value with the real constant `fill` around it, which the next convolution or pool takes in.
+
+    `pads` are (before, after) for each ONNX axis, the batch's too.
+    """
+
+    inner: Scaled
+    pads: tuple[tuple[int, int], ...]
+    fill: float
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The windows of an Im2Col over an image, channels last; the next MatMul makes a convolution of them."""
+
+    inner: Scaled
+    window: Window
+    fill: float
 
 
 @dataclass(frozen=True)
@@ -145,7 +185,7 @@ class Unavailable:
     fix: str
 
 
-Value = Constant | RealInput | Scaled | Indices | Softened | Unavailable
+Value = Constant | RealInput | Scaled | Padded | Columns | Indices | Softened | Unavailable
 
 
 def plain_index(shape: tuple[int, ...]) -> IntArray:

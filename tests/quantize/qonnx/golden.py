@@ -44,9 +44,9 @@ def check(path: Path, frames: NDArray[Any], least: int = 1, **options: Any) -> N
         trace = network.trace(integers(network, frame))
         compare(reading, context, trace, seen)
     assert len(seen) >= least, f"only {sorted(seen)} were compared"
-    missed = {operation.output for operation in network.operations if operation.kind not in ("Flatten", "Permute")}
+    missed = {one.output for one in network.operations if one.kind not in ("Flatten", "Permute", "Reshape")}
     missed -= {value.tensor for value in reading.values.values() if isinstance(value, Scaled | Indices)}
-    assert all(name.endswith(".scores") for name in missed), f"{missed} have no counterpart"
+    assert all(name.endswith((".scores", "_rising")) for name in missed), f"{missed} have no counterpart"
     return network
 
 

@@ -2,44 +2,55 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 import bitwright as bw
-from tests.quantize.qonnx.exported import binary_mlp, export, integer_mlp, settle
+from tests.quantize.qonnx.conftest import CASES
+from tests.quantize.qonnx.exported import export, integer_mlp, settle
 from tests.quantize.qonnx.golden import check
 
-MLPS: dict[str, Callable[[], nn.Module]] = {
-    "w1a1": binary_mlp,
-    "w4a4": lambda: integer_mlp(4, 4),
-    "w2a3": lambda: integer_mlp(2, 3),
-    "w8a8": lambda: integer_mlp(8, 8),
+Exports = Callable[..., Path]
+
+KINDS = {
+    "binary_mlp": "Flatten Linear Threshold Linear",
+    "integer_mlp": "Flatten Linear Threshold Linear",
+    "wide_mlp": "Flatten Linear Requant Linear",
+    "binary_cnn": "Conv Threshold Conv Threshold MaxPool Conv Threshold Flatten Linear",
+    "separable_cnn": "Conv Threshold Conv Threshold Conv Requant MaxPool Threshold SumPool Requant Flatten Linear",
+    "residual_cnn": "Conv Threshold Threshold Conv Threshold Add Requant Requant Upsample Upsample Concat Conv",
 }
 
 
-@pytest.mark.parametrize("kind", MLPS)
-def test_an_exported_perceptron_has_the_executors_integers(kind: str, tmp_path: Path) -> None:
-    module = settle(MLPS[kind](), (1, 4, 4), seed=len(kind))
-    path = export(module, (1, 4, 4), tmp_path / f"{kind}.onnx")
-    x = np.random.default_rng(1).normal(size=(6, 1, 4, 4)).astype(np.float32)
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("dynamo", [False, True], ids=["torchscript", "dynamo"])
+def test_an_export_has_the_executors_integers(case: str, dynamo: bool, exports: Exports) -> None:
+    path, shape = exports(case, dynamo), CASES[case][1]
+    x = np.random.default_rng(1).normal(size=(3, *shape)).astype(np.float32)
     network = check(path, x, least=4)
-    assert network.name == kind
-    assert [one.kind for one in network.operations if one.kind != "Flatten"] in (
-        ["Linear", "Threshold", "Linear"],
-        ["Linear", "Requant", "Linear"],
-    )
+    assert network.name == path.stem
+    assert Counter(one.kind for one in network.operations) == Counter(KINDS[case].split())
 
 
 def test_reading_an_export_is_lowering_the_module(tmp_path: Path) -> None:
     module = settle(integer_mlp(4, 4), (1, 4, 4), seed=3)
     x = torch.randn(8, 1, 4, 4)
-    read = bw.read_qonnx(export(module, (1, 4, 4), tmp_path / "mlp.onnx"))
     lowered = bw.lower(module, x)
+    read = bw.read_qonnx(export(module, (1, 4, 4), tmp_path / "mlp.onnx", dynamo=False))
     integers = lowered.quantize(x.numpy())
     assert np.array_equal(read.quantize(x.numpy()), integers)
     assert np.array_equal(read.run(integers), lowered.run(integers))
+
+
+def test_real_outputs_are_in_the_graphs_order_of_axes(exports: Exports) -> None:
+    network = bw.read_qonnx(exports("residual_cnn"))
+    x = np.random.default_rng(2).normal(size=(2, 3, 6, 6)).astype(np.float32)
+    assert network.input_spec.shape == (6, 6, 3)
+    scores = network.predict(x)
+    assert isinstance(scores, np.ndarray)
+    assert scores.shape == (2, 4, 10, 10)

@@ -1,0 +1,255 @@
+"""Add of several tensors, Concat, and nearest-neighbour upsampling."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bitwright.graph import Add, Concat, IntArray, Upsample
+from bitwright.quantize.qonnx.arranging import channels_last, from_channels_last, in_order
+from bitwright.quantize.qonnx.builder import Builder
+from bitwright.quantize.qonnx.elementwise import arithmetic
+from bitwright.quantize.qonnx.exactness import MANTISSA, input_reals, unit_exponent
+from bitwright.quantize.qonnx.handler import Handler, Values
+from bitwright.quantize.qonnx.model import Array, Node
+from bitwright.quantize.qonnx.value import Constant, Scaled, Value, plain_index
+from bitwright.quantize.value import Reals
+
+MAX_MULTIPLIER = 1 << 10
+"""Scales that need larger whole numbers to be aligned do not count as multiples of one step."""
+
+RATIO_TOLERANCE = 2.0**-20
+"""How far the ratio of two float32 scales may be from a ratio of whole numbers."""
+
+
+def add(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
+    """Add, Sub or Sum: with a constant elementwise, of tensors an Add operation."""
+    tensors = [one for one in values if not isinstance(one, Constant)]
+    if len(tensors) == 1 and len(values) == 2:
+        return arithmetic(builder, node, values)
+    if len(values) == 1 and values[0] is not None:
+        return (values[0],)
+    if len(tensors) != len(values) or any(one is None for one in values):
+        raise node.error("adds several tensors and a constant", "add the constant in a node of its own")
+    given = [builder.integers(node, one) for one in tensors if one is not None]
+    shape = given[0].index.shape
+    if any(one.index.shape != shape for one in given):
+        raise node.error(f"adds {' and '.join(str(one.index.shape) for one in given)}", "add tensors of one shape")
+    given = [builder.materialized(node, one, uniform=False) for one in given]
+    if len(given) == 2 and given[0].tensor == given[1].tensor:
+        raise node.error("adds a tensor to itself", "multiply it by 2")
+    given = aligned(builder, node, given)
+    signs = [1, -1] if node.kind == "Sub" else [1] * len(given)
+    return (_sum(builder, node, given, signs),)
+
+
+def aligned(builder: Builder, node: Node, values: list[Scaled]) -> list[Scaled]:
+    """The values with their integers in one order; those that are so already stay as they are."""
+    first = values[0]
+    if all(one.shape == first.shape and np.array_equal(one.index, first.index) for one in values):
+        return values
+    ndim = first.index.ndim
+    # Channels last in the network: axis 1 of the ONNX tensor, unless the first value says otherwise.
+    axis = ndim - 1
+    for candidate in range(1, ndim):
+        order = first.index.transpose(channels_last(ndim, candidate))
+        if np.array_equal(order.reshape(-1), np.arange(order.size)) and order.shape[1:] == first.shape:
+            axis = candidate
+    return [in_order(builder, node, one, channels_last(ndim, axis)) for one in values]
+
+
+def multipliers(node: Node, slopes: list[Reals]) -> list[int]:
+    """Whole numbers in the ratio of the slopes (channels,), which is one for all channels; signs included."""
+    base = slopes[0]
+    ratios = []
+    for slope in slopes:
+        if np.any(base == 0) or np.any(slope == 0):
+            raise node.error("adds a channel that is always the same", "repair the scale 0 before it")
+        quotient = slope / base
+        ratio = Fraction(float(quotient[0])).limit_denominator(MAX_MULTIPLIER)
+        if np.any(np.abs(quotient - float(ratio)) > RATIO_TOLERANCE * np.abs(quotient)):
+            raise node.error(
+                f"adds integers whose scales are not multiples of one step (ratio {quotient[0]:.6g})",
+                "quantize both branches with the same scale before they join",
+            )
+        ratios.append(ratio)
+    common = int(np.lcm.reduce([ratio.denominator for ratio in ratios]))
+    whole = [int(ratio * common) for ratio in ratios]
+    divisor = int(np.gcd.reduce(whole))
+    whole = [one // divisor for one in whole]
+    if max(abs(one) for one in whole) > MAX_MULTIPLIER:
+        raise node.error(f"adds integers in the ratio {whole}", "quantize both branches with the same scale")
+    return whole
+
+
+def _sum(builder: Builder, node: Node, values: list[Scaled], signs: list[int]) -> Scaled:
+    slopes = [one.parts()[0] * sign for one, sign in zip(values, signs, strict=True)]
+    whole = multipliers(node, slopes)
+    step = slopes[0] / whole[0]
+    sources = tuple(one.tensor for one in values)
+    tensor = builder.emit(
+        node,
+        lambda name, output: Add(name=name, inputs=sources, output=output, multipliers=np.array(whole, dtype=np.int64)),
+        name=node.name,
+    )
+    offset = np.sum([one.parts()[1] * sign for one, sign in zip(values, signs, strict=True)], axis=0)
+    factor, shift = torch.from_numpy(step), torch.from_numpy(offset)
+    exact = _exact(values)
+
+    def real(integers: Tensor) -> Tensor:
+        reals = integers * factor + shift
+        return reals.float() if exact else reals
+
+    ends = [(one.lo * m, one.hi * m) for one, m in zip(values, whole, strict=True)]
+    return Scaled(
+        tensor=tensor,
+        shape=values[0].shape,
+        dtype=builder.specs[tensor].dtype,
+        lo=np.sum([np.minimum(a, b) for a, b in ends], axis=0),
+        hi=np.sum([np.maximum(a, b) for a, b in ends], axis=0),
+        index=values[0].index,
+        steps=(real,),
+        slope=step,
+        offset=offset,
+        terms=0 if exact else len(values) + max(one.terms for one in values),
+    )
+
+
+def _exact(values: list[Scaled]) -> bool:
+    """Whether float32 sums of the values are exact."""
+    if any(one.terms for one in values) or any(int((one.hi - one.lo).max()) > 1 << 16 for one in values):
+        return False
+    reals = [input_reals(one) for one in values]
+    unit = min(unit_exponent(np.unique(one)) for one in reals)
+    reach = sum(float(np.abs(one).max()) for one in reals)
+    told = all(_is_affine(one, real) for one, real in zip(values, reals, strict=True))
+    return told and reach <= 2.0 ** (MANTISSA + unit)
+
+
+def _is_affine(value: Scaled, reals: Array) -> bool:
+    integers = np.clip(np.arange(int(value.lo.min()), int(value.hi.max()) + 1)[:, None], value.lo, value.hi)
+    slope, offset = value.parts()
+    return bool(np.array_equal(reals.astype(np.float64), integers * slope + offset))
+
+
+def concat(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
+    """Concat along any axis but the batch; that axis is the channels of the result."""
+    given = [builder.integers(node, one) for one in values if one is not None]
+    ndim = given[0].index.ndim
+    axis = node.integer("axis", 1) % ndim
+    if axis == 0:
+        raise node.error("joins along the batch", "join along the channels")
+    if len(given) == 1:
+        return (given[0],)
+    given = [in_order(builder, node, one, channels_last(ndim, axis)) for one in given]
+    if len({one.tensor for one in given}) != len(given):
+        raise node.error("joins a tensor with itself", "duplicate weights instead")
+    sources = tuple(one.tensor for one in given)
+    tensor = builder.emit(node, lambda name, output: Concat(name=name, inputs=sources, output=output), name=node.name)
+    spec = builder.specs[tensor]
+    cuts = np.cumsum([one.channels for one in given])[:-1].tolist()
+
+    def real(integers: Tensor) -> Tensor:
+        parts = torch.tensor_split(integers, cuts, dim=-1)
+        return torch.cat([one.real(part.numpy()) for one, part in zip(given, parts, strict=True)], dim=-1)
+
+    known = all(one.slope is not None for one in given)
+    return (
+        Scaled(
+            tensor=tensor,
+            shape=spec.shape,
+            dtype=spec.dtype,
+            lo=np.concatenate([one.lo for one in given]),
+            hi=np.concatenate([one.hi for one in given]),
+            index=from_channels_last(plain_index(spec.shape), axis),
+            steps=(real,),
+            slope=np.concatenate([one.slope for one in given if one.slope is not None]) if known else None,
+            offset=np.concatenate([one.offset for one in given if one.offset is not None]) if known else None,
+            clipped=any(one.clipped for one in given),
+            terms=max(one.terms for one in given),
+        ),
+    )
+
+
+def upsample(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
+    """Resize or Upsample by whole numbers, nearest neighbour."""
+    if values[0] is None:
+        raise node.error("has no input", "repair the graph")
+    value = builder.integers(node, values[0])
+    ndim = value.index.ndim
+    factors = _factors(builder, node, values, value.index.shape)
+    if ndim not in (3, 4) or factors[0] != 1 or sum(factor != 1 for factor in factors) == 0:
+        raise node.error(f"scales {value.index.shape} by {factors}", "scale spatial axes by whole numbers from 2 on")
+    axis = 1 if factors[1] == 1 else ndim - 1
+    if factors[axis] != 1:
+        raise node.error("scales all axes", "leave the channels as they are")
+    value = in_order(builder, node, value, channels_last(ndim, axis))
+    spatial = tuple(factor for place, factor in enumerate(factors) if place not in (0, axis))
+    source = value.tensor
+    tensor = builder.emit(
+        node, lambda name, output: Upsample(name=name, inputs=(source,), output=output, factors=spatial), name=node.name
+    )
+    shape = builder.specs[tensor].shape
+    return (replace(value, tensor=tensor, shape=shape, index=from_channels_last(plain_index(shape), axis)),)
+
+
+def _factors(builder: Builder, node: Node, values: Values, shape: tuple[int, ...]) -> list[int]:
+    if node.text("mode", "nearest") != "nearest":
+        raise node.error(f"interpolates by {node.text('mode', '')}", "use the mode nearest")
+    scales: Array | None = None
+    place = 2 if node.kind == "Resize" and node.version >= 11 else 1
+    if "scales" in node.attributes:
+        scales = np.asarray(node.attributes["scales"], dtype=np.float64)
+    elif len(values) > place and values[place] is not None:
+        scales = builder.constant(node, values[place], "scales").values.astype(np.float64)
+    if (scales is None or scales.size == 0) and len(values) > 3 and values[3] is not None:
+        scales = builder.constant(node, values[3], "sizes").values / np.array(shape, dtype=np.float64)
+        if scales.size == len(shape) and shape[0] == 1:
+            scales[0] = 1.0
+    if scales is None or scales.size != len(shape) or np.any(scales != np.rint(scales)) or np.any(scales < 1):
+        raise node.error(f"scales by {scales}", "use a whole number for each axis")
+    factors = [int(one) for one in scales]
+    if node.kind == "Resize" and node.version >= 11:
+        for size, factor in zip(shape, factors, strict=True):
+            if factor > 1 and not np.array_equal(_nearest(node, size, factor), np.arange(size * factor) // factor):
+                raise node.error("does not repeat every element", "use coordinates asymmetric and nearest_mode floor")
+    return factors
+
+
+def _nearest(node: Node, size: int, factor: int) -> IntArray:
+    """Which element each output takes, by the node's rules."""
+    out = np.arange(size * factor, dtype=np.float64)
+    mode = node.text("coordinate_transformation_mode", "half_pixel")
+    if mode in ("half_pixel", "pytorch_half_pixel"):
+        place = (out + 0.5) / factor - 0.5
+    elif mode == "asymmetric":
+        place = out / factor
+    elif mode == "align_corners" and size > 1:
+        place = out * (size - 1) / (size * factor - 1)
+    else:
+        raise node.error(f"has the coordinates {mode}", "use asymmetric")
+    rounding = node.text("nearest_mode", "round_prefer_floor")
+    rules = {
+        "round_prefer_floor": np.ceil(place - 0.5),
+        "round_prefer_ceil": np.floor(place + 0.5),
+        "floor": np.floor(place),
+        "ceil": np.ceil(place),
+    }
+    if rounding not in rules:
+        raise node.error(f"rounds by {rounding}", "use floor")
+    found: IntArray = np.clip(rules[rounding], 0, size - 1).astype(np.int64)
+    return found
+
+
+HANDLERS: dict[tuple[str, str], Handler] = {
+    ("", "Add"): add,
+    ("", "Sub"): add,
+    ("", "Sum"): add,
+    ("", "Concat"): concat,
+    ("", "Resize"): upsample,
+    ("", "Upsample"): upsample,
+}
