@@ -95,12 +95,7 @@ def read_trunc(name: str, layer: Any, quantized_input: Any) -> QuantizerReading:
     return QuantizerReading(dtype=dtype, scale=result.scale.detach().double().numpy().reshape(()), function=function)
 
 
-def is_join(layer: nn.Module) -> bool:
-    """Whether `layer` is a QuantEltwiseAdd or QuantCat."""
-    return type(layer) in (qnn.QuantEltwiseAdd, qnn.QuantCat)
-
-
-def is_sum(layer: nn.Module) -> bool:
+def is_add(layer: nn.Module) -> bool:
     """Whether `layer` is a QuantEltwiseAdd."""
     return type(layer) is qnn.QuantEltwiseAdd
 

@@ -11,7 +11,7 @@ from bitwright.quantize import layers, views
 from bitwright.quantize.binary_linear import BinaryLinear
 from bitwright.quantize.functions import call_of
 from bitwright.quantize.layout import Layout
-from bitwright.quantize.spatial_functions import SPATIAL
+from bitwright.quantize.spatial_functions import REDUCE, SPATIAL
 from bitwright.quantize.ternary_linear import TernaryLinear
 from bitwright.quantize.tracing import TracedModule, real_tensor
 
@@ -34,7 +34,7 @@ def _axes(
     """The input's axes in the network's order; `seen` are the input's axes as this node has them."""
     for user in node.users:
         layer = traced.layer(user) if user.op == "call_module" else None
-        if isinstance(layer, layers.CHANNELS_FIRST) or user.target in SPATIAL:
+        if isinstance(layer, layers.CHANNELS_FIRST) or user.target in SPATIAL or user.target in REDUCE:
             return (*seen[1:], seen[0])
         if isinstance(layer, nn.Linear | BinaryLinear | TernaryLinear):
             return seen

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from bitwright.errors import LoweringError
-from bitwright.graph import Add, Concat, Duplicate, IntArray
+from bitwright.graph import Add, Concat, Duplicate, IntArray, IntType
 from bitwright.quantize.arrangement import arrange, channels_first
 from bitwright.quantize.layout import Layout
 from bitwright.quantize.planner import Planner
@@ -38,6 +38,8 @@ def add(
     assert second.slope is not None
     assert first.offset is not None
     assert second.offset is not None
+    if first.tensor == second.tensor:
+        return _twice(first, second, sign)
     step, (up, down) = _common_step(name, first.slope, second.slope)
     multipliers = np.array([up, sign * down])
     offset = first.offset + sign * second.offset
@@ -61,6 +63,32 @@ def add(
         offset=offset,
         rising=np.sign(step).astype(np.int64),
     )
+
+
+def _twice(first: IntegerValue, second: IntegerValue, sign: int) -> IntegerValue:
+    """Two affine functions of the same integers, added: no operation is needed."""
+    assert first.slope is not None
+    assert second.slope is not None
+    assert first.offset is not None
+    assert second.offset is not None
+
+    def real(integers: Tensor) -> Tensor:
+        return _after(first, integers) + sign * _after(second, integers)
+
+    slope = first.slope + sign * second.slope
+    return replace(
+        first,
+        steps=(real,),
+        slope=slope,
+        offset=first.offset + sign * second.offset,
+        rising=np.sign(slope).astype(np.int64),
+    )
+
+
+def _after(value: IntegerValue, integers: Tensor) -> Tensor:
+    for step in value.steps:
+        integers = step(integers)
+    return integers
 
 
 def _alike(first: Layout, second: Layout) -> bool:
@@ -98,6 +126,10 @@ def concatenate(planner: Planner, node: str, name: str, values: Sequence[Integer
     tensors = [one.tensor for one in values]
     if len(values) == 1:
         return values[0]
+    if len(set(tensors)) == 1:
+        return repeat(planner, node, name, values)
+    if len(set(tensors)) != len(tensors):
+        raise LoweringError(name, "joins the same tensor twice beside another", "join each tensor once")
     name = planner.unique(name)
     operation = Concat(name=name, inputs=tuple(tensors), output=name)
 
@@ -111,11 +143,15 @@ def concatenate(planner: Planner, node: str, name: str, values: Sequence[Integer
     step = values[0].grid_step
     same = all(one.grid_step == step for one in values)
     spec, found = planner.operation(node, operation, tuple(values), layout, step=step if same else None)
+    return _joined(name, found, spec.dtype, values)
+
+
+def _joined(name: str, layout: Layout, dtype: IntType, values: Sequence[IntegerValue]) -> IntegerValue:
     affine = all(one.slope is not None and one.offset is not None for one in values)
     return IntegerValue(
         tensor=name,
-        layout=found,
-        dtype=spec.dtype,
+        layout=layout,
+        dtype=dtype,
         lo=np.concatenate([one.lo for one in values]),
         hi=np.concatenate([one.hi for one in values]),
         steps=(_side_by_side(values),),
@@ -126,30 +162,23 @@ def concatenate(planner: Planner, node: str, name: str, values: Sequence[Integer
     )
 
 
-def repeat(planner: Planner, node: str, name: str, value: IntegerValue, times: int) -> IntegerValue:
-    """The channels of the value, axis 1 in the module, `times` times one behind the other."""
-    if len(value.layout.module_shape) > 1:
-        value = channels_first(planner, node, name, value)
-    elif not value.layout.is_same:
-        value = arrange(planner, node, name, value, Layout.same(value.shape))
+def repeat(planner: Planner, node: str, name: str, values: Sequence[IntegerValue]) -> IntegerValue:
+    """Functions of the same integers, channels in axis 1 of the module, one behind the other."""
+    if len(values[0].layout.module_shape) > 1:
+        values = [channels_first(planner, node, name, one) for one in values]
+    elif not values[0].layout.is_same:
+        values = [arrange(planner, node, name, one, Layout.same(one.shape)) for one in values]
+    value, times = values[0], len(values)
     if times == 1:
         return value
+    if any(one.tensor != value.tensor for one in values):
+        raise LoweringError(name, "joins the same tensor twice, rearranged", "join it before it is rearranged")
     name = planner.unique(f"{name}.copies")
     copies = np.tile(np.arange(value.channels), times - 1)
     operation = Duplicate(name=name, inputs=(value.tensor,), output=name, copies=copies)
     behind = Layout.channels_first if len(value.shape) > 1 else Layout.same
     _, layout = planner.operation(node, operation, (value,), behind)
-    return replace(
-        value,
-        tensor=name,
-        layout=layout,
-        lo=np.tile(value.lo, times),
-        hi=np.tile(value.hi, times),
-        steps=(_side_by_side([value] * times),),
-        slope=None if value.slope is None else np.tile(value.slope, times),
-        offset=None if value.offset is None else np.tile(value.offset, times),
-        rising=np.tile(value.rising, times),
-    )
+    return _joined(name, layout, value.dtype, values)
 
 
 def _side_by_side(values: Sequence[IntegerValue]) -> RealFunction:
@@ -158,9 +187,7 @@ def _side_by_side(values: Sequence[IntegerValue]) -> RealFunction:
     def real(integers: Tensor) -> Tensor:
         parts = []
         for one, part in zip(values, torch.split(integers, sizes, dim=-1), strict=True):
-            for step in one.steps:
-                part = step(part)
-            parts.append(part)
+            parts.append(_after(one, part))
         return torch.cat(parts, dim=-1)
 
     return real

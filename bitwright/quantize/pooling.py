@@ -86,9 +86,19 @@ def _source(planner: Planner, node: str, name: str, value: Value, axes: int) -> 
 
 
 def max_pool(
-    planner: Planner, node: str, name: str, value: Value, window: Window, ceil_mode: bool, replaceable: bool
+    planner: Planner,
+    node: str,
+    name: str,
+    value: Value,
+    window: Window,
+    ceil_mode: bool,
+    replaceable: bool,
+    view: Callable[[Places], Places] = lambda places: places,
 ) -> IntegerValue:
-    """The value behind a max-pool: the largest integers, or the smallest where the real function falls."""
+    """The value behind a max-pool: the largest integers, or the smallest where the real function falls.
+
+    `view` is what PyTorch makes of the result's shape.
+    """
     source = _source(planner, node, name, value, len(window.kernel))
     if isinstance(value, PaddedValue):
         # PyTorch's padding takes part here; it never wins where it is the smallest value there is.
@@ -109,7 +119,9 @@ def max_pool(
         padding=window.padding,
         dilation=window.dilation,
     )
-    _, layout = planner.operation(node, operation, (source,), Layout.channels_first, step=source.grid_step)
+    _, layout = planner.operation(
+        node, operation, (source,), lambda shape: Layout.channels_first(shape).view(view), step=source.grid_step
+    )
     return replace(source, tensor=name, layout=layout)
 
 

@@ -46,16 +46,33 @@ class QuantizedConv(nn.Module):
                 f"{type(self).__name__}: {groups} groups do not divide {in_channels} and {out_channels} channels; "
                 "choose a divisor"
             )
-        kernel, steps, spread = (per_axis(one, self.axes) for one in (kernel_size, stride, dilation))
+        kernel, steps, spread = (
+            self._sizes(word, given, 1)
+            for word, given in (("kernel_size", kernel_size), ("stride", stride), ("dilation", dilation))
+        )
         if padding == "same" and any(step != 1 for step in steps):
             raise InputError(f'{type(self).__name__}: padding="same" needs stride 1; give numbers')
-        pads = same_padding(kernel, spread) if padding == "same" else symmetric(padding, self.axes)
+        if isinstance(padding, str):
+            if padding != "same":
+                raise InputError(f'{type(self).__name__} has no padding {padding!r}; give numbers or "same"')
+            pads = same_padding(kernel, spread)
+        else:
+            pads = symmetric(self._sizes("padding", padding, 0), self.axes)
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.window = Window(kernel, steps, pads, spread, groups, float(padding_value))
         self.weight = nn.Parameter(torch.empty(out_channels, in_channels // groups, *kernel))
         self.bias = nn.Parameter(torch.empty(out_channels)) if bias else None
         self.reset_parameters()
+
+    def _sizes(self, word: str, given: Sizes, least: int) -> tuple[int, ...]:
+        sizes = per_axis(given, self.axes) if isinstance(given, int | tuple | list) else ()
+        if len(sizes) != self.axes or any(isinstance(one, bool) or one < least for one in sizes):
+            raise InputError(
+                f"{type(self).__name__}: {word} is {given!r}; give a number, or one for each of {self.axes} axes, "
+                f"{'0 or more' if least == 0 else 'at least 1'}"
+            )
+        return sizes
 
     def reset_parameters(self) -> None:
         """Glorot's uniform weights, as BinaryNet starts; zero bias."""

@@ -106,7 +106,7 @@ class _Evaluator(fx.Interpreter):
     def _arguments(self, n: fx.Node) -> list[Any]:
         """All arguments, those in lists among them."""
         args, keywords = self.fetch_args_kwargs_from_env(n)
-        nested = [one if isinstance(one, list | tuple) else [one] for one in (*args, *keywords.values())]
+        nested = [one if type(one) in (list, tuple) else [one] for one in (*args, *keywords.values())]
         return [one for several in nested for one in several]
 
     def quantized(self, plan: InputPlan | QuantizePlan, x: Any) -> None:

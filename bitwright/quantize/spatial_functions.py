@@ -129,16 +129,13 @@ def _reduce(
     source = channels_first(planner, node, name, source)
     window = Window(shape[1:], shape[1:], ((0, 0),) * axes, (1,) * axes)
     keep = bool(options.get("keepdim", False))
-    if kind == "amax":
-        pooled = pooling.max_pool(planner, node, name, source, window, False, replaceable)
-        if keep:
-            return pooled
-        flat = replace(pooled, layout=pooled.layout.view(reshaped(shape[:1])))
-        return flatten(planner, node, f"{name}.flatten", flat)
     view: Callable[[Any], Any] = (lambda places: places) if keep else reshaped(shape[:1])
-    divisor = int(np.prod(shape[1:])) if kind == "mean" else 1
-    summed = pooling.sum_pool(planner, node, name, source, window, divisor, view)
-    return flatten(planner, node, f"{name}.flatten", summed)
+    if kind == "amax":
+        pooled = pooling.max_pool(planner, node, name, source, window, False, replaceable, view)
+    else:
+        divisor = int(np.prod(shape[1:])) if kind == "mean" else 1
+        pooled = pooling.sum_pool(planner, node, name, source, window, divisor, view)
+    return flatten(planner, node, f"{name}.flatten", pooled)
 
 
 def pad(planner: Planner, name: str, value: Value, sides: Any, constant: float) -> Value:

@@ -16,8 +16,8 @@ from bitwright.quantize.value import Value
 
 def brevitas_value(scope: Scope, node: fx.Node, name: str, layer: nn.Module) -> Value | None:
     """The value behind a Brevitas layer; None for a layer of another kind."""
-    if read.is_join(layer):
-        return _join(scope, node, name, layer)
+    if read.is_add(layer):
+        return _add(scope, node, name, layer)
     if len(node.args) != 1 or node.kwargs or not isinstance(node.args[0], fx.Node):
         return None
     value = scope.values[node.args[0]]
@@ -52,25 +52,19 @@ def _sums(scope: Scope, node: fx.Node, name: str, layer: nn.Module, value: Value
     return _behind(scope, node, name, layer, result)
 
 
-def _join(scope: Scope, node: fx.Node, name: str, layer: nn.Module) -> Value:
-    parts = list(node.args[0]) if isinstance(node.args[0], list | tuple) else list(node.args)
+def _add(scope: Scope, node: fx.Node, name: str, layer: nn.Module) -> Value:
+    if len(node.args) != 2 or node.kwargs:
+        raise LoweringError(name, "is not called with two tensors", "call it with two tensors")
     before = read.input_quantizer(layer)
     values = []
-    for position, part in enumerate(parts):
+    for position, part in enumerate(node.args):
         value = scope.tensor(name, scope.argument(part))
         if before is not None:
             proxy = read.read_proxy(name, before)
             named = f"{name}.input_quant"
             value = plan_quantizer(scope.planner, node.name, named, layer, value, proxy, "before", position)
         values.append(scope.planner.integers(name, value))
-    if read.is_sum(layer):
-        if len(values) != 2:
-            raise LoweringError(name, f"adds {len(values)} tensors", "call it with two")
-        result = joins.add(scope.planner, node.name, name, values[0], values[1])
-    else:
-        dim = node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else 1)
-        result = joins.concatenate(scope.planner, node.name, name, values, int(str(dim)))
-    return _behind(scope, node, name, layer, result)
+    return _behind(scope, node, name, layer, joins.add(scope.planner, node.name, name, values[0], values[1]))
 
 
 def _behind(scope: Scope, node: fx.Node, name: str, layer: nn.Module, value: Value) -> Value:

@@ -86,6 +86,6 @@ def _thermometer(scope: Scope, node: fx.Node, name: str, layer: ThermometerInput
     if isinstance(value, RealInput):
         pixels = layers.read_pixels(layer)
         value = plan_quantizer(planner, node.name, f"{name}.pixels", layer, value, pixels, "before")
-    copies = repeat(planner, node.name, name, planner.integers(name, value), layer.levels)
+    copies = repeat(planner, node.name, name, [planner.integers(name, value)] * layer.levels)
     reading = QuantizerReading(dtype=BIPOLAR, scale=np.array(1.0), function=layer.compare)
     return plan_quantizer(planner, node.name, name, layer, copies, reading)

@@ -1,33 +1,44 @@
 """Convolutional networks: every layer's integers are PyTorch's, images are channels last in the network."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
+import brevitas.nn as qnn
 import numpy as np
 import pytest
 import torch
+from brevitas.quant import Int8ActPerTensorFloat, Int8Bias
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from bitwright.graph import BIPOLAR, IntType, Network
+from bitwright.graph import BIPOLAR, TERNARY, IntType, Network
 from bitwright.quantize import (
     BinaryActivation,
     BinaryConv1d,
     BinaryConv2d,
     BinaryInput,
     BinaryLinear,
+    RoundingTieWarning,
     TernaryConv1d,
     TernaryConv2d,
     integer_activation,
+    integer_conv1d,
+    integer_conv2d,
     integer_input,
     lower,
     reference_integers,
 )
+from tests.quantize.random_conv_modules import random_conv_net
 from tests.quantize.random_modules import randomize_batch_norms_
 
 
-def check(module: nn.Module, x: Tensor) -> Network:
-    """Lower on a few frames, and compare all frames with PyTorch: integers, and real numbers in the module's layout."""
-    randomize_batch_norms_(module, np.random.default_rng(3)).eval()
+def check(module: nn.Module, x: Tensor, random_norms: bool = True) -> Network:
+    """Lower on a few frames and compare the integers of all frames with PyTorch's."""
+    if random_norms:
+        randomize_batch_norms_(module, np.random.default_rng(3))
+    module.eval()
     network = lower(module, x[:6])
     integers = network.quantize(x.double().numpy()) if network.input_quantizer is not None else x.numpy()
     assert np.array_equal(network.run(integers), reference_integers(module, x, network))
@@ -151,3 +162,86 @@ def test_uint8_images_as_they_are() -> None:
     assert np.array_equal(reference_integers(module, x.double(), network), expected)
     with torch.no_grad():
         assert np.array_equal(network.predict(x.double().numpy()), module.double()(x.double()).numpy())
+
+
+@pytest.mark.parametrize("bits", range(1, 9))
+@pytest.mark.parametrize("per_channel", [False, True])
+@pytest.mark.parametrize("groups", [1, 4])
+def test_brevitas_convolutions_of_each_width(bits: int, per_channel: bool, groups: int) -> None:
+    """Depthwise (groups = 4) as well; learned scales, real biases."""
+    torch.manual_seed(bits)
+    options: dict[str, Any] = {"per_channel": per_channel, "bias": True}
+    module = nn.Sequential(
+        integer_input(bits, signed=bits > 1),
+        integer_conv2d(4, 4, 3, bits, groups=groups, padding=1, **options),
+        nn.BatchNorm2d(4),
+        integer_activation(bits, max_value=2.0),
+        integer_conv2d(4, 5, 2, 9 - bits, stride=2, **options),
+    )
+    network = check(module, torch.randn(15, 4, 6, 5))
+    expected = BIPOLAR if bits == 1 else TERNARY if bits == 2 else IntType.signed_bits(bits)
+    assert network.operations[0].attributes()["weight_type"] == expected
+    assert network.operations[0].attributes()["groups"] == groups
+    assert network.spec("3").dtype.width == bits
+
+
+@pytest.mark.parametrize("padding", [0, 2, "same", "valid"])
+@pytest.mark.parametrize("dilation", [1, 2])
+def test_brevitas_signals(padding: int | str, dilation: int) -> None:
+    module = nn.Sequential(
+        integer_input(8),
+        integer_conv1d(2, 6, 4, 4, padding=padding, dilation=dilation),
+        nn.BatchNorm1d(6),
+        qnn.QuantReLU(bit_width=3),
+        integer_conv1d(6, 6, 3, 3, groups=3, stride=2),
+    )
+    module(torch.rand(30, 2, 20))
+    check(module, torch.rand(20, 2, 20))
+
+
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_quantizers_inside_a_convolution(per_channel: bool) -> None:
+    """Input, output and bias quantizers, and activations with a scale for each channel of an image."""
+    act = (
+        {
+            "scaling_per_output_channel": True,
+            "per_channel_broadcastable_shape": (1, 4, 1, 1),
+            "scaling_stats_permute_dims": (1, 0, 2, 3),
+        }
+        if per_channel
+        else {}
+    )
+    module = nn.Sequential(
+        qnn.QuantConv2d(
+            2,
+            4,
+            3,
+            input_quant=Int8ActPerTensorFloat,
+            output_quant=Int8ActPerTensorFloat,
+            bias_quant=Int8Bias,
+            weight_bit_width=4,
+            return_quant_tensor=True,
+        ),
+        nn.BatchNorm2d(4),
+        qnn.QuantReLU(bit_width=4, **act),
+    )
+    if not per_channel:
+        module.append(qnn.QuantConv2d(4, 3, 2, bias=False, weight_bit_width=3))
+    module(torch.randn(60, 2, 6, 5))
+    network = check(module, torch.randn(25, 2, 6, 5))
+    assert np.ndim(network.output_scales[network.outputs[0]].scale) == int(per_channel)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_random_networks_equal_pytorch(seed: int) -> None:
+    try:
+        drawn = random_conv_net(seed)
+    except (RuntimeError, ValueError):
+        assume(False)  # A pool that is larger than what is left of the image.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RoundingTieWarning)
+        network = lower(drawn.module, drawn.x[:3])
+        expected = reference_integers(drawn.module, drawn.x, network)
+    integers = network.quantize(drawn.x.numpy())
+    assert np.array_equal(network.run(integers), expected)
