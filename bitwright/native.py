@@ -37,8 +37,12 @@ def compiler() -> str:
 
 @functools.cache
 def load_kernel(source: Path) -> ctypes.CDLL:
-    """Compile the C++ file `source` (with C linkage) to a shared library, once, and load it."""
-    text = source.read_text()
+    """Compile the C++ file `source` (with C linkage) to a shared library, once, and load it.
+
+    It may include headers of its own folder.
+    """
+    headers = sorted(source.parent.glob("*.h"))
+    text = "".join(path.read_text() for path in (source, *headers))
     gxx = compiler()
 
     def build(folder: Path) -> None:

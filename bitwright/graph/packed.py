@@ -1,13 +1,15 @@
 """Bit-packed {-1, +1} tensors and their products with bipolar or ternary weights (XNOR and popcount).
 
 A vector of n values takes ceil(n / 64) words; bit i of word k stands for value 64 k + i, 1 for +1; bits past the end
-are 0. The compiled kernel does the work; without g++ the same functions run in NumPy, slower and equally exact.
+are 0. Of tensors with more axes the last one is packed. The compiled kernel does the work; without g++ the same
+functions run in NumPy, slower and equally exact.
 """
 
 from __future__ import annotations
 
 import ctypes
 import functools
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +42,9 @@ def kernel() -> ctypes.CDLL | None:
         "bitwright_unpack": [pointer, size, size, pointer],
         "bitwright_accumulate": [*[pointer] * 4, *[size] * 4, pointer],
         "bitwright_threshold": [*[pointer] * 5, *[size] * 4, pointer],
+        "bitwright_conv_accumulate": [*[pointer] * 6, *[size] * 4, pointer],
+        "bitwright_conv_threshold": [*[pointer] * 7, *[size] * 4, pointer],
+        "bitwright_windows": [pointer, pointer, size, size, pointer],
     }.items():
         function = getattr(library, name)
         function.argtypes = arguments
@@ -48,28 +53,29 @@ def kernel() -> ctypes.CDLL | None:
 
 
 def pack(values: IntArray) -> Words:
-    """Values (frames, n) to words (frames, ceil(n / 64)): bit 1 where the value is above 0."""
-    frames, size = values.shape
+    """Values (..., n) to words (..., ceil(n / 64)): bit 1 where the value is above 0."""
+    *leading, size = values.shape
     library = kernel()
     if library is None or values.dtype != np.int8:
-        padded = np.zeros((frames, -(-size // 64) * 64), dtype=np.bool_)
-        padded[:, :size] = values > 0
-        return np.packbits(padded, axis=1, bitorder="little").view("<u8").astype(np.uint64, copy=False)
+        padded = np.zeros((*leading, -(-size // 64) * 64), dtype=np.bool_)
+        padded[..., :size] = values > 0
+        return np.packbits(padded, axis=-1, bitorder="little").view("<u8").astype(np.uint64, copy=False)
     held = np.ascontiguousarray(values)
-    words: Words = np.empty((frames, -(-size // 64)), dtype=np.uint64)
-    library.bitwright_pack(held.ctypes.data, frames, size, words.ctypes.data)
+    words: Words = np.empty((*leading, -(-size // 64)), dtype=np.uint64)
+    library.bitwright_pack(held.ctypes.data, math.prod(leading), size, words.ctypes.data)
     return words
 
 
 def unpack(words: Words, size: int) -> NDArray[np.int8]:
-    """The inverse of `pack` for values -1 and +1: (frames, size) int8."""
+    """The inverse of `pack` for values -1 and +1: (..., size) int8."""
     library = kernel()
     if library is None:
         little = np.ascontiguousarray(words, dtype="<u8").view(np.uint8)
-        bits = np.unpackbits(little, axis=1, count=size, bitorder="little")
+        bits = np.unpackbits(little, axis=-1, count=size, bitorder="little")
         return 2 * bits.astype(np.int8) - 1
-    values = np.empty((len(words), size), dtype=np.int8)
-    library.bitwright_unpack(words.ctypes.data, len(words), size, values.ctypes.data)
+    held = np.ascontiguousarray(words)
+    values = np.empty((*words.shape[:-1], size), dtype=np.int8)
+    library.bitwright_unpack(held.ctypes.data, math.prod(words.shape[:-1]), size, values.ctypes.data)
     return values
 
 
@@ -92,41 +98,46 @@ class PackedWeights:
         )
 
     def accumulate(self, x: Words) -> NDArray[np.int32]:
-        """Dot products (frames, outputs) of packed frames with every row."""
+        """Dot products (..., outputs) of packed vectors (..., words) with every row."""
         library = kernel()
         if library is None:
-            return self.nonzero - 2 * self._mismatches(x)
+            return self.nonzero - 2 * self.mismatches(x)
         outputs, words = self.signs.shape
-        sums = np.empty((len(x), outputs), dtype=np.int32)
+        vectors, held = math.prod(x.shape[:-1]), np.ascontiguousarray(x)
+        sums = np.empty((*x.shape[:-1], outputs), dtype=np.int32)
         library.bitwright_accumulate(
-            x.ctypes.data, self.signs.ctypes.data, _pointer(self.mask), self.nonzero.ctypes.data,
-            len(x), outputs, words, self._threads(len(x)), sums.ctypes.data,
+            held.ctypes.data, self.signs.ctypes.data, pointer_to(self.mask), self.nonzero.ctypes.data,
+            vectors, outputs, words, self.threads(vectors), sums.ctypes.data,
         )  # fmt: skip
         return sums
 
     def threshold(self, x: Words, limits: NDArray[np.int32], flips: Words) -> Words:
-        """Packed bits (frames, outputs): `(products that are -1) <= limits`, inverted where `flips` has a 1."""
+        """Packed outputs (..., words): `(products that are -1) <= limits`, inverted where `flips` has a 1."""
         library = kernel()
         outputs, words = self.signs.shape
         if library is None:
-            return pack((self._mismatches(x) <= limits).astype(np.int8)) ^ flips
-        bits: Words = np.empty((len(x), -(-outputs // 64)), dtype=np.uint64)
+            return pack((self.mismatches(x) <= limits).astype(np.int8)) ^ flips
+        vectors, held = math.prod(x.shape[:-1]), np.ascontiguousarray(x)
+        bits: Words = np.empty((*x.shape[:-1], -(-outputs // 64)), dtype=np.uint64)
         library.bitwright_threshold(
-            x.ctypes.data, self.signs.ctypes.data, _pointer(self.mask), limits.ctypes.data, flips.ctypes.data,
-            len(x), outputs, words, self._threads(len(x)), bits.ctypes.data,
+            held.ctypes.data, self.signs.ctypes.data, pointer_to(self.mask), limits.ctypes.data, flips.ctypes.data,
+            vectors, outputs, words, self.threads(vectors), bits.ctypes.data,
         )  # fmt: skip
         return bits
 
-    def _threads(self, frames: int) -> int:
-        return min(2, os.cpu_count() or 1, 1 + frames * self.signs.size // THREAD_WORK)
+    def threads(self, vectors: int) -> int:
+        """Threads that so many vectors are worth."""
+        return min(2, os.cpu_count() or 1, 1 + vectors * self.signs.size // THREAD_WORK)
 
-    def _mismatches(self, x: Words) -> NDArray[np.int32]:
-        counts = np.empty((len(x), len(self.signs)), dtype=np.int32)
+    def mismatches(self, x: Words) -> NDArray[np.int32]:
+        """Products that are -1, (..., outputs), in NumPy."""
+        counts = np.empty((*x.shape[:-1], len(self.signs)), dtype=np.int32)
         for output, row in enumerate(self.signs):
             differing = x ^ row if self.mask is None else (x ^ row) & self.mask[output]
-            counts[:, output] = np.bitwise_count(differing).sum(axis=1, dtype=np.int32)
+            counts[..., output] = np.bitwise_count(differing).sum(axis=-1, dtype=np.int32)
         return counts
 
 
-def _pointer(words: NDArray[Any] | None) -> int | None:
+def pointer_to(words: NDArray[Any] | None) -> int | None:
+    """The address of an array for the kernel; None stays None."""
     return None if words is None else words.ctypes.data

@@ -1,4 +1,4 @@
-"""Fast exact forms of Threshold and Requant."""
+"""Fast exact forms of Threshold, Requant, Add and the pools."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bitwright.graph.ops import Requant, Threshold
-from bitwright.graph.types import IntArray, IntType
+from bitwright.graph.ops import Add, MaxPool, Requant, SumPool, Threshold
+from bitwright.graph.types import IntArray, IntType, TensorSpec
 
 FEW_STEPS = 16
 """Up to this many steps, a vectorised compare for each is quicker than anything else."""
@@ -94,3 +94,48 @@ def fast_requant(operation: Requant, input_type: IntType) -> Callable[[IntArray]
         return np.asarray(np.clip(quotient, lo, hi))
 
     return requant
+
+
+def fast_maxpool(operation: MaxPool, spec: TensorSpec) -> Callable[[IntArray], IntArray]:
+    """The largest elements in the input's own dtype; padding is the least value of the type, which never wins."""
+    window = operation.window(spec)
+
+    def maxpool(x: IntArray) -> IntArray:
+        views = window.views(window.pad(x, spec.dtype.lo) if window.padded else x)
+        result: IntArray = np.full((len(x), *window.out, x.shape[-1]), spec.dtype.lo, dtype=x.dtype)
+        for _, seen in views:
+            np.maximum(result, seen, out=result)
+        return result
+
+    return maxpool
+
+
+def fast_sumpool(operation: SumPool, spec: TensorSpec) -> Callable[[IntArray], IntArray]:
+    """The sums in the smallest dtype that holds every partial sum."""
+    window = operation.window(spec)
+    dtype = operation.accumulator_type(spec).numpy
+
+    def sumpool(x: IntArray) -> IntArray:
+        result: IntArray = np.zeros((len(x), *window.out, x.shape[-1]), dtype=dtype)
+        for _, seen in window.views(window.pad(x, 0) if window.padded else x):
+            np.add(result, seen, out=result, casting="same_kind")
+        return result
+
+    return sumpool
+
+
+def fast_add(operation: Add, specs: tuple[TensorSpec, ...]) -> Callable[..., IntArray]:
+    """The sum in the smallest dtype that holds every operand, product and partial sum."""
+    products = operation.product_types(*specs)
+    ends = [abs(end) for dtype in (*products, *(spec.dtype for spec in specs)) for end in (dtype.lo, dtype.hi)]
+    reach = max(*ends, sum(max(abs(p.lo), abs(p.hi)) for p in products), *map(abs, operation.multipliers.tolist()))
+    dtype = IntType(-reach, reach).numpy
+    multipliers = operation.multipliers.astype(dtype)
+
+    def add(*values: IntArray) -> IntArray:
+        total: IntArray = np.zeros(values[0].shape, dtype=dtype)
+        for multiplier, x in zip(multipliers, values, strict=True):
+            total += x if multiplier == 1 else x.astype(dtype) * multiplier
+        return total
+
+    return add

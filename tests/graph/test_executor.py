@@ -12,22 +12,29 @@ from hypothesis import strategies as st
 from bitwright.graph import (
     BIPOLAR,
     TERNARY,
+    Add,
+    Concat,
+    Conv,
+    Flatten,
     IntArray,
     IntType,
     Linear,
+    MaxPool,
     Network,
     Operation,
     Requant,
     TensorSpec,
     Threshold,
+    Upsample,
     executor,
-    packed,
+    values,
 )
 from bitwright.graph.executor import Executor
 from bitwright.graph.matmul import ExactMatmul
 from bitwright.graph.random import random_mlp, random_values
 from bitwright.graph.steps import FastThreshold, fast_requant
-from tests.graph.strategies import networks
+from tests.graph.kernels import EACH, use
+from tests.graph.strategies import cnns, networks
 
 ENDS: dict[str, Any] = {"name": "op", "inputs": ("x",), "output": "y"}
 
@@ -40,8 +47,8 @@ def assert_exact(network: Network, x: IntArray) -> None:
     for tensor, result in zip(network.outputs, results, strict=True):
         assert result.dtype == trace[tensor].dtype
         assert np.array_equal(result, trace[tensor])
-    for tensor, values in trace.items():
-        network.spec(tensor).check(values, tensor)
+    for tensor, result in trace.items():
+        network.spec(tensor).check(result, tensor)
 
 
 @settings(deadline=None, max_examples=200)
@@ -55,8 +62,26 @@ def test_run_equals_trace(network: Network, frames: int) -> None:
 def test_binary_networks_with_and_without_a_compiler(network: Network, compiled: bool) -> None:
     with pytest.MonkeyPatch.context() as patch:
         if not compiled:
-            patch.setattr(packed, "kernel", lambda: None)
+            use(patch, "numpy")
         assert_exact(network, random_values(network.input_spec, 20, 2))
+
+
+@EACH
+@settings(deadline=None, max_examples=60)
+@given(cnns(), st.sampled_from([0, 1, 9, 33]))
+def test_convolutional_networks_run_as_traced(way: str, network: Network, frames: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        use(patch, way)
+        assert_exact(network, random_values(network.input_spec, frames, 1))
+
+
+@EACH
+@settings(deadline=None, max_examples=25)
+@given(cnns(binary=1.0, max_channels=140, max_size=6, max_blocks=3), st.sampled_from([1, 12]))
+def test_wide_binary_convolutional_networks(way: str, network: Network, frames: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        use(patch, way)
+        assert_exact(network, random_values(network.input_spec, frames, 1))
 
 
 def test_random_networks_meet_every_operation_and_type() -> None:
@@ -112,7 +137,7 @@ def test_packed_chains(weight_type: IntType, bias: bool, ascending: bool) -> Non
 def test_a_chain_of_binary_layers_stays_packed(monkeypatch: pytest.MonkeyPatch) -> None:
     network = chain(BIPOLAR, False, True)
     calls: list[str] = []
-    monkeypatch.setattr(executor, "unpack", lambda *_: calls.append("unpack"))
+    monkeypatch.setattr(values, "unpack", lambda *_: calls.append("unpack"))
     x = random_values(network.input_spec, 4, 3)
     expected = network.trace(x)["a2"]
     assert np.array_equal(network.run(x), expected)
@@ -213,3 +238,64 @@ def test_leading_axes() -> None:
     )  # fmt: skip
     assert network.spec("c").shape == (3, 1)
     assert_exact(network, random_values(spec, 20, 0))
+
+
+def test_tensors_are_dropped_after_their_last_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    dropped: list[str] = []
+    drop = values.Values.drop
+
+    def record(self: values.Values, tensor: str) -> None:
+        dropped.append(tensor)
+        drop(self, tensor)
+
+    monkeypatch.setattr(values.Values, "drop", record)
+    spec = TensorSpec((4, 4, 2), IntType(0, 3))
+    network = Network(
+        "forks", "x", spec,
+        (
+            MaxPool(name="pool", inputs=("x",), output="p", kernel=(1, 1)),
+            Add(name="add", inputs=("p", "x"), output="s", multipliers=[1, 1]),
+            Flatten(name="flat", inputs=("s",), output="f"),
+            Linear(name="fc", inputs=("f",), output="y", weights=[[1] * 32], weight_type=BIPOLAR),
+        ),
+        ("y", "s"),
+    )  # fmt: skip
+    assert_exact(network, random_values(spec, 3, 0))
+    assert dropped == ["p", "x", "f"]
+
+
+@pytest.mark.parametrize(("channels", "outputs"), [(64, 64), (70, 66), (3, 130)])
+def test_binary_images_stay_packed(channels: int, outputs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = TensorSpec((8, 7, channels), BIPOLAR)
+    rng = np.random.default_rng(0)
+
+    def layer(name: str, source: str, outputs: int, inputs: int) -> list[Operation]:
+        weights = rng.choice([-1, 1], (outputs, 3, 3, inputs))
+        return [
+            Conv(name=name, inputs=(source,), output=f"{name}a", weights=weights, weight_type=BIPOLAR,
+                 padding=((1, 1), (0, 1))),
+            Threshold(name=f"{name}t", inputs=(f"{name}a",), output=f"{name}b", output_type=BIPOLAR,
+                      thresholds=rng.integers(-9, 9, (outputs, 1)), ascending=rng.random(outputs) < 0.5),
+        ]  # fmt: skip
+
+    network = Network(
+        "images", "x", spec,
+        (
+            *layer("c", "x", outputs, channels),
+            MaxPool(name="pool", inputs=("cb",), output="p", kernel=(3, 2), stride=(2, 2), padding=((1, 1), (0, 1))),
+            *layer("d", "p", 64, outputs),
+            *layer("e", "p", outputs, outputs),
+            Concat(name="side", inputs=("db", "eb"), output="s"),
+            Upsample(name="up", inputs=("s",), output="u", factors=(2, 1)),
+            Flatten(name="flat", inputs=("u",), output="f"),
+            Linear(name="fc", inputs=("f",), output="y", weight_type=BIPOLAR,
+                   weights=rng.choice([-1, 1], (2, 8 * 2 * (64 + outputs)))),
+        ),
+        ("y",),
+    )  # fmt: skip
+    x = random_values(spec, 20, 0)
+    expected = network.trace(x)["y"]
+    calls: list[str] = []
+    monkeypatch.setattr(values, "unpack", lambda *_: calls.append("unpack"))
+    assert np.array_equal(network.run(x), expected)
+    assert calls == []

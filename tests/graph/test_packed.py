@@ -1,46 +1,24 @@
 from __future__ import annotations
 
-import ctypes
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bitwright import native
-from bitwright.graph import packed
 from bitwright.graph.packed import PackedWeights, pack, unpack
-
-WAYS = ("vectors", "words", "numpy")
-"""The kernel for this processor, the kernel without any vector instructions, and no kernel at all."""
-
-EACH = pytest.mark.parametrize("way", WAYS)
-
-
-def kernel_of(way: str) -> ctypes.CDLL | None:
-    if way == "numpy":
-        return None
-    if way == "words":
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(native, "FLAGS", tuple(flag for flag in native.FLAGS if flag != "-march=native"))
-            patch.setattr(packed, "load_kernel", native.load_kernel.__wrapped__)
-            portable: ctypes.CDLL | None = packed.kernel.__wrapped__()
-            return portable
-    return packed.kernel()
-
-
-KERNELS = {way: kernel_of(way) for way in WAYS}
+from tests.graph.kernels import EACH, KERNELS, use
 
 
 @pytest.fixture
 def kernel(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packed, "kernel", lambda: KERNELS[way])
+    use(monkeypatch, way)
 
 
 def test_there_are_two_kernels() -> None:
-    assert KERNELS["vectors"] is not None
-    assert KERNELS["words"] is not None
-    assert KERNELS["vectors"]._name != KERNELS["words"]._name
+    for kernels in KERNELS.values():
+        assert kernels["vectors"] is not None
+        assert kernels["words"] is not None
+        assert kernels["vectors"]._name != kernels["words"]._name
 
 
 def signs(rng: np.random.Generator, *shape: int) -> np.ndarray:
@@ -93,7 +71,7 @@ def check_products(seed: int, frames: int, inputs: int, outputs: int, ternary: b
 @given(st.integers(0, 999), st.integers(1, 80), st.integers(1, 700), st.integers(1, 150), st.booleans())
 def test_products_and_thresholds(way: str, seed: int, frames: int, inputs: int, outputs: int, ternary: bool) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(packed, "kernel", lambda: KERNELS[way])
+        use(patch, way)
         check_products(seed, frames, inputs, outputs, ternary)
 
 
@@ -115,5 +93,5 @@ def test_more_frames_than_a_tile() -> None:
 
 @pytest.mark.parametrize("frames", [1, 2, 3, 1000])
 def test_work_split_over_threads(frames: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(PackedWeights, "_threads", lambda self, frames: 2)
+    monkeypatch.setattr(PackedWeights, "threads", lambda self, frames: 2)
     check_products(2, frames, 130, 70, True)

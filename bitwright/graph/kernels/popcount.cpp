@@ -1,236 +1,84 @@
-// Matrix products of {-1, +1} vectors, packed 64 to a word: bit 1 stands for +1, bits past the end are 0.
-//
-// With p = popcount((x ^ w) & mask), the number of products that are -1, a dot product is `base - 2 * p`, where base
-// counts the products that are not 0 (Rastegari et al., XNOR-Net, 2016). Outputs go in blocks of 64 so that their
-// weights stay in the first-level cache while all frames pass by.
-//
-// A few frames, and processors without AVX2, count words one by one. For many frames the popcount is a table lookup
-// turned inside out: vpshufb looks 32 outputs' nibbles of weights up in the table of one nibble of x, "how many of
-// these four differ", and the bytes that come out are added, so that nothing is ever summed across a vector (the
-// lookup is that of Mula, Kurz and Lemire, 2016; tables by activation as in T-MAC, Wei et al., 2024).
+// Packed bits: packing, dot products of vectors and of the windows of images, and their thresholds.
 
-#include <algorithm>
-#include <cstdint>
-#include <cstdlib>
-#include <memory>
-#include <thread>
-#include <vector>
-
-#ifdef __AVX2__
-#include <immintrin.h>
-#endif
+#include "geometry.h"
+#include "popcount.h"
 
 namespace {
 
-constexpr int64_t BLOCK = 64;
+// Rows that lie one behind the other.
+struct Vectors {
+    const uint64_t* x;
+    int64_t words;
+    const uint64_t* operator()(int64_t row, uint64_t*) { return x + row * words; }
+};
 
-template <bool MASKED>
-inline int32_t mismatches1(const uint64_t* x, const uint64_t* w, const uint64_t* mask, int64_t words) {
-    int32_t sum = 0;
-    for (int64_t k = 0; k < words; k++) {
-        uint64_t v = x[k] ^ w[k];
-        if (MASKED) v &= mask[k];
-        sum += __builtin_popcountll(v);
-    }
-    return sum;
-}
+// What a kernel sees of packed images, whose pixels take whole words: the bits of its elements one behind the other.
+// Padding is 0, as the bit of -1.
+struct Windows {
+    const uint64_t* images;
+    Walk walk;
 
-// Bit o is set where counts[o] <= limits[o].
-inline uint64_t reached(const int32_t* counts, const int32_t* limits, int64_t size) {
-    uint64_t bits = 0;
-    int64_t o = 0;
-#ifdef __AVX2__
-    for (; o + 8 <= size; o += 8) {
-        const __m256i over = _mm256_cmpgt_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(counts + o)),
-                                                _mm256_loadu_si256(reinterpret_cast<const __m256i*>(limits + o)));
-        bits |= static_cast<uint64_t>(~_mm256_movemask_ps(_mm256_castsi256_ps(over)) & 255) << o;
-    }
-#endif
-    for (; o < size; o++) bits |= static_cast<uint64_t>(counts[o] <= limits[o]) << o;
-    return bits;
-}
-
-// Word by word: finish(frame, first output, outputs, counts of mismatches) for every frame and block of outputs.
-template <bool MASKED, typename Finish>
-void by_words(const uint64_t* x, const uint64_t* w, const uint64_t* mask, int64_t first, int64_t last, int64_t outputs,
-              int64_t words, const Finish& finish) {
-    int32_t counts[BLOCK];
-    for (int64_t o = 0; o < outputs; o += BLOCK) {
-        const int64_t size = std::min(BLOCK, outputs - o);
-        for (int64_t f = first; f < last; f++) {
-            for (int64_t i = 0; i < size; i++)
-                counts[i] = mismatches1<MASKED>(x + f * words, w + (o + i) * words,
-                                                MASKED ? mask + (o + i) * words : nullptr, words);
-            finish(f, o, size, counts);
+    const uint64_t* operator()(int64_t row, uint64_t* scratch) {
+        const int64_t channels = walk.g.channels, words = (channels + 63) / 64;
+        walk.go(row);
+        if (channels % 64 == 0) {
+            uint64_t* target = scratch;
+            walk.window([&](int64_t pixel, int64_t count) {
+                if (pixel < 0)
+                    std::fill(target, target + count * words, 0);
+                else
+                    std::copy(images + pixel * words, images + (pixel + count) * words, target);
+                target += count * words;
+            });
+            return scratch;
         }
+        std::fill(scratch, scratch + (walk.g.taps() * channels + 63) / 64, 0);
+        int64_t start = 0;
+        walk.window([&](int64_t pixel, int64_t count) {
+            for (int64_t i = 0; pixel >= 0 && i < count; i++)
+                append(images + (pixel + i) * words, channels, start + i * channels, scratch);
+            start += count * channels;
+        });
+        return scratch;
     }
-}
 
-#ifdef __AVX2__
-
-constexpr int64_t TILE = 1024;  // frames whose nibbles are unfolded at a time
-constexpr int64_t QUAD = 4;     // frames that share a load of weights
-constexpr int64_t MANY = 32;    // frames from which on unfolding the weights pays
-constexpr int64_t FLUSH = 63;   // additions of at most 4 to a byte
-constexpr int64_t LONGEST = 1 << 9;  // words in a row, so that 16 bits hold every count
-
-// table[n][p], twice over: bits set in n ^ p, or in n & p.
-struct Tables {
-    alignas(32) uint8_t differ[16][32];
-    alignas(32) uint8_t both[16][32];
-    Tables() {
-        for (int n = 0; n < 16; n++)
-            for (int p = 0; p < 32; p++) {
-                differ[n][p] = static_cast<uint8_t>(__builtin_popcount(n ^ (p & 15)));
-                both[n][p] = static_cast<uint8_t>(__builtin_popcount(n & (p & 15)));
-            }
+    // The bits of one pixel to those of scratch from `start` on.
+    static void append(const uint64_t* pixel, int64_t channels, int64_t start, uint64_t* scratch) {
+        for (int64_t k = 0; 64 * k < channels; k++) {
+            const int64_t place = start + 64 * k, end = std::min(place + 64, start + channels);
+            scratch[place / 64] |= pixel[k] << (place % 64);
+            if ((end - 1) / 64 > place / 64) scratch[place / 64 + 1] |= pixel[k] >> (64 - place % 64);
+        }
     }
 };
-const Tables tables;
 
-// The 16 nibbles of a word, lowest first.
-inline __m128i nibbles(uint64_t word) {
-    const __m128i v = _mm_cvtsi64_si128(static_cast<int64_t>(word));
-    const __m128i low = _mm_set1_epi8(15);
-    return _mm_unpacklo_epi8(_mm_and_si128(v, low), _mm_and_si128(_mm_srli_epi16(v, 4), low));
+// Where `kinds` tells the kind of each position, position p takes row kinds[p] of a table (kinds, outputs).
+struct Table {
+    const int32_t* values;
+    const int32_t* kinds;
+    int64_t positions, outputs;
+    const int32_t* operator()(int64_t row) const { return kinds ? values + kinds[row % positions] * outputs : values; }
+};
+
+template <typename Rows>
+void accumulate(const Rows& rows, const uint64_t* w, const uint64_t* mask, const Table& base, int64_t size,
+                int64_t words, int64_t threads, int32_t* out) {
+    const int64_t outputs = base.outputs;
+    split(rows, w, mask, size, outputs, words, threads,
+          [=](int64_t row, int64_t o, int64_t count, const int32_t* counts) {
+              const int32_t* start = base(row) + o;
+              for (int64_t i = 0; i < count; i++) out[row * outputs + o + i] = start[i] - 2 * counts[i];
+          });
 }
 
-// offsets[g][f] of QUAD frames' words x[f] ^ flip: nibble g times the 32 bytes of a table row.
-inline void unfold_frames(const uint64_t* const x[QUAD], uint64_t flip, int64_t words, uint16_t* offsets) {
-    for (int64_t k = 0; k < words; k++) {
-        const __m128i a = nibbles(x[0][k] ^ flip), b = nibbles(x[1][k] ^ flip);
-        const __m128i c = nibbles(x[2][k] ^ flip), d = nibbles(x[3][k] ^ flip);
-        const __m128i ac[2] = {_mm_unpacklo_epi8(a, c), _mm_unpackhi_epi8(a, c)};
-        const __m128i bd[2] = {_mm_unpacklo_epi8(b, d), _mm_unpackhi_epi8(b, d)};
-        for (int h = 0; h < 4; h++) {
-            const __m128i abcd =
-                h % 2 ? _mm_unpackhi_epi8(ac[h / 2], bd[h / 2]) : _mm_unpacklo_epi8(ac[h / 2], bd[h / 2]);
-            _mm256_storeu_si256(reinterpret_cast<__m256i*>(offsets + (16 * k + 4 * h) * QUAD),
-                                _mm256_slli_epi16(_mm256_cvtepu8_epi16(abcd), 5));
-        }
-    }
-}
-
-// weights[g][i] = nibble g of row i; rows past `size` are 0. With a mask, only bits of the mask that differ from w.
-template <bool MASKED>
-inline void unfold_weights(const uint64_t* w, const uint64_t* mask, int64_t size, int64_t words, uint8_t* weights) {
-    for (int64_t i = 0; i < BLOCK; i += 16)
-        for (int64_t k = 0; k < words; k++) {
-            __m128i v[16], t[16];
-            for (int64_t r = 0; r < 16; r++) {
-                uint64_t word = 0;
-                if (i + r < size) word = w[(i + r) * words + k];
-                if (MASKED && i + r < size) word = mask[(i + r) * words + k] & ~word;
-                v[r] = nibbles(word);
-            }
-            // Four perfect shuffles transpose 16 x 16 bytes.
-            for (int round = 0; round < 4; round++) {
-                for (int r = 0; r < 8; r++) {
-                    t[2 * r] = _mm_unpacklo_epi8(v[r], v[r + 8]);
-                    t[2 * r + 1] = _mm_unpackhi_epi8(v[r], v[r + 8]);
-                }
-                std::copy(t, t + 16, v);
-            }
-            for (int64_t n = 0; n < 16; n++)
-                _mm_store_si128(reinterpret_cast<__m128i*>(weights + (16 * k + n) * BLOCK + i), v[n]);
-        }
-}
-
-// counts[f][o] = sum over g of table[nibble g of frame f][weight nibble g of output o]. `offsets` (groups, QUAD) are
-// nibbles times the 32 bytes of a table row; `weights` (groups, BLOCK) are nibbles.
-inline void lookup(const uint8_t* table, const uint16_t* offsets, const uint8_t* weights, int64_t groups,
-                   int32_t counts[QUAD][BLOCK]) {
-    alignas(32) uint16_t sums[QUAD][BLOCK] = {};
-    for (int64_t start = 0; start < groups; start += FLUSH) {
-        const int64_t end = std::min(groups, start + FLUSH);
-        __m256i bytes[QUAD][2];
-        for (int f = 0; f < QUAD; f++) bytes[f][0] = bytes[f][1] = _mm256_setzero_si256();
-        for (int64_t g = start; g < end; g++) {
-            __m256i w0 = _mm256_load_si256(reinterpret_cast<const __m256i*>(weights + g * BLOCK));
-            __m256i w1 = _mm256_load_si256(reinterpret_cast<const __m256i*>(weights + g * BLOCK + 32));
-            // Holds the two in registers; the compiler would load them anew for each frame.
-            __asm__("" : "+x"(w0), "+x"(w1));
-            for (int f = 0; f < QUAD; f++) {
-                const __m256i row =
-                    _mm256_load_si256(reinterpret_cast<const __m256i*>(table + offsets[g * QUAD + f]));
-                bytes[f][0] = _mm256_add_epi8(bytes[f][0], _mm256_shuffle_epi8(row, w0));
-                bytes[f][1] = _mm256_add_epi8(bytes[f][1], _mm256_shuffle_epi8(row, w1));
-            }
-        }
-        for (int f = 0; f < QUAD; f++)
-            for (int h = 0; h < 4; h++) {
-                const __m128i half = h % 2 ? _mm256_extracti128_si256(bytes[f][h / 2], 1)
-                                           : _mm256_castsi256_si128(bytes[f][h / 2]);
-                __m256i* sum = reinterpret_cast<__m256i*>(sums[f] + 16 * h);
-                _mm256_store_si256(sum, _mm256_add_epi16(_mm256_load_si256(sum), _mm256_cvtepu8_epi16(half)));
-            }
-    }
-    for (int f = 0; f < QUAD; f++)
-        for (int64_t o = 0; o < BLOCK; o++) counts[f][o] = sums[f][o];
-}
-
-// As by_words. With a mask, mismatches are counted where w is +1 and x is not, then where w is -1 and x is +1.
-template <bool MASKED, typename Finish>
-void by_nibbles(const uint64_t* x, const uint64_t* w, const uint64_t* mask, int64_t first, int64_t last,
-                int64_t outputs, int64_t words, const Finish& finish) {
-    const int64_t half = 16 * words;
-    const int64_t groups = MASKED ? 2 * half : half;
-    const uint8_t* table = MASKED ? tables.both[0] : tables.differ[0];
-    std::vector<uint16_t> offsets(static_cast<size_t>(groups * (std::min(TILE, last - first) + QUAD)));
-    std::unique_ptr<uint8_t[], decltype(&std::free)> unfolded(
-        static_cast<uint8_t*>(std::aligned_alloc(64, static_cast<size_t>(groups * BLOCK))), &std::free);
-    uint8_t* weights = unfolded.get();
-    int32_t counts[QUAD][BLOCK];
-    for (int64_t tile = first; tile < last; tile += TILE) {
-        const int64_t end = std::min(last, tile + TILE);
-        for (int64_t f = tile; f < end; f += QUAD) {
-            // A last quad that is not full repeats the last frame.
-            const uint64_t* rows[QUAD];
-            for (int64_t q = 0; q < QUAD; q++) rows[q] = x + std::min(f + q, end - 1) * words;
-            uint16_t* target = offsets.data() + (f - tile) * groups;
-            unfold_frames(rows, MASKED ? ~uint64_t{0} : 0, words, target);
-            if (MASKED) unfold_frames(rows, 0, words, target + half * QUAD);
-        }
-        for (int64_t o = 0; o < outputs; o += BLOCK) {
-            const int64_t size = std::min(BLOCK, outputs - o);
-            unfold_weights<false>(w + o * words, nullptr, size, words, weights);
-            if (MASKED) unfold_weights<true>(w + o * words, mask + o * words, size, words, weights + half * BLOCK);
-            for (int64_t f = tile; f < end; f += QUAD) {
-                lookup(table, offsets.data() + (f - tile) * groups, weights, groups, counts);
-                for (int64_t q = 0; q < std::min(QUAD, end - f); q++) finish(f + q, o, size, counts[q]);
-            }
-        }
-    }
-}
-
-#endif
-
-template <bool MASKED, typename Finish>
-void count(const uint64_t* x, const uint64_t* w, const uint64_t* mask, int64_t first, int64_t last, int64_t outputs,
-           int64_t words, const Finish& finish) {
-#ifdef __AVX2__
-    if (last - first >= MANY && words <= LONGEST)
-        return by_nibbles<MASKED>(x, w, mask, first, last, outputs, words, finish);
-#endif
-    by_words<MASKED>(x, w, mask, first, last, outputs, words, finish);
-}
-
-// Count for all frames, in `threads` equal parts at once.
-template <typename Finish>
-void split(const uint64_t* x, const uint64_t* w, const uint64_t* mask, int64_t frames, int64_t outputs, int64_t words,
-           int64_t threads, const Finish& finish) {
-    const auto part = [=](int64_t first, int64_t last) {
-        if (mask)
-            count<true>(x, w, mask, first, last, outputs, words, finish);
-        else
-            count<false>(x, w, mask, first, last, outputs, words, finish);
-    };
-    threads = std::max<int64_t>(1, std::min(threads, frames));
-    std::vector<std::thread> others;
-    for (int64_t t = 1; t < threads; t++)
-        others.emplace_back(part, frames * t / threads, frames * (t + 1) / threads);
-    part(0, frames / threads);
-    for (auto& other : others) other.join();
+template <typename Rows>
+void threshold(const Rows& rows, const uint64_t* w, const uint64_t* mask, const Table& limits, const uint64_t* flips,
+               int64_t size, int64_t words, int64_t threads, uint64_t* out) {
+    const int64_t blocks = (limits.outputs + BLOCK - 1) / BLOCK;
+    split(rows, w, mask, size, limits.outputs, words, threads,
+          [=](int64_t row, int64_t o, int64_t count, const int32_t* counts) {
+              out[row * blocks + o / BLOCK] = reached(counts, limits(row) + o, count) ^ flips[o / BLOCK];
+          });
 }
 
 }  // namespace
@@ -270,21 +118,39 @@ void bitwright_unpack(const uint64_t* bits, int64_t frames, int64_t n, int8_t* o
 // out (frames, outputs) = base - 2 * popcount((x ^ w) & mask); mask may be null.
 void bitwright_accumulate(const uint64_t* x, const uint64_t* w, const uint64_t* mask, const int32_t* base,
                           int64_t frames, int64_t outputs, int64_t words, int64_t threads, int32_t* out) {
-    split(x, w, mask, frames, outputs, words, threads,
-          [=](int64_t f, int64_t o, int64_t size, const int32_t* counts) {
-              for (int64_t i = 0; i < size; i++) out[f * outputs + o + i] = base[o + i] - 2 * counts[i];
-          });
+    accumulate(Vectors{x, words}, w, mask, Table{base, nullptr, 1, outputs}, frames, words, threads, out);
 }
 
 // out (frames, ceil(outputs / 64)), packed: bit o = (popcount((x ^ w) & mask) <= limits[o]) ^ flips bit o.
 void bitwright_threshold(const uint64_t* x, const uint64_t* w, const uint64_t* mask, const int32_t* limits,
                          const uint64_t* flips, int64_t frames, int64_t outputs, int64_t words, int64_t threads,
                          uint64_t* out) {
-    const int64_t blocks = (outputs + BLOCK - 1) / BLOCK;
-    split(x, w, mask, frames, outputs, words, threads,
-          [=](int64_t f, int64_t o, int64_t size, const int32_t* counts) {
-              out[f * blocks + o / BLOCK] = reached(counts, limits + o, size) ^ flips[o / BLOCK];
-          });
+    threshold(Vectors{x, words}, w, mask, Table{limits, nullptr, 1, outputs}, flips, frames, words, threads, out);
+}
+
+// The same for every window of packed images, with a base for each kind of position; `geometry` are the fields of
+// Geometry. out (frames, positions, outputs).
+void bitwright_conv_accumulate(const uint64_t* images, const int64_t* geometry, const uint64_t* w, const uint64_t* mask,
+                               const int32_t* base, const int32_t* kinds, int64_t frames, int64_t outputs,
+                               int64_t words, int64_t threads, int32_t* out) {
+    const Geometry g(geometry);
+    const Table table{base, kinds, g.positions(), outputs};
+    accumulate(Windows{images, Walk(g)}, w, mask, table, frames * g.positions(), words, threads, out);
+}
+
+// out (frames, positions, ceil(outputs / 64)), packed.
+void bitwright_conv_threshold(const uint64_t* images, const int64_t* geometry, const uint64_t* w, const uint64_t* mask,
+                              const int32_t* limits, const int32_t* kinds, const uint64_t* flips, int64_t frames,
+                              int64_t outputs, int64_t words, int64_t threads, uint64_t* out) {
+    const Geometry g(geometry);
+    const Table table{limits, kinds, g.positions(), outputs};
+    threshold(Windows{images, Walk(g)}, w, mask, table, flips, frames * g.positions(), words, threads, out);
+}
+
+// The windows of packed images themselves: out (frames, positions, ceil(taps * channels / 64)).
+void bitwright_windows(const uint64_t* images, const int64_t* geometry, int64_t frames, int64_t words, uint64_t* out) {
+    Windows rows{images, Walk(Geometry(geometry))};
+    for (int64_t row = 0; row < frames * rows.walk.g.positions(); row++) rows(row, out + row * words);
 }
 
 }  // extern "C"

@@ -118,7 +118,7 @@ class Conv(Operation):
         wide = self.weights.astype(np.int64)
         ends = []
         parts = [np.where(keep, wide, 0).sum(axis=-1) for keep in (wide > 0, wide < 0)]
-        inside = [_windowed(part, window).astype(object) for part in parts]
+        inside = [window.sums(part).astype(object) for part in parts]
         outside = [
             part.reshape(len(part), -1).sum(axis=1).astype(object)[:, None] - within
             for part, within in zip(parts, inside, strict=True)
@@ -168,14 +168,3 @@ class Conv(Operation):
     def weight_bits(self) -> int:
         """Weights times the width of their type; the bias is not counted."""
         return int(self.weights.size) * self.weight_type.width
-
-
-def _windowed(weights: NDArray[np.int64], window: SlidingWindow) -> NDArray[np.int64]:
-    """(out, *kernel) to (out, patterns): sums over the elements that are no padding, for each pattern of padding."""
-    result = weights
-    for axis, ranges in enumerate(window.ranges, start=1):
-        shape = list(result.shape)
-        shape[axis] = 1
-        sums = np.concatenate((np.zeros(shape, dtype=np.int64), np.cumsum(result, axis=axis)), axis=axis)
-        result = np.take(sums, ranges[:, 1], axis=axis) - np.take(sums, ranges[:, 0], axis=axis)
-    return result.reshape(len(weights), -1)

@@ -72,12 +72,25 @@ class SlidingWindow:
             )
         )
 
-    @cached_property
+    @property
     def ranges(self) -> tuple[NDArray[np.int64], ...]:
         """For each axis (patterns, 2): the distinct [first, last) of a window's elements that are no padding.
 
-        A window of padding alone counts as [0, 0).
+        A window of padding alone counts as [0, 0). One of each axis together are a pattern of padding.
         """
+        return tuple(pairs for pairs, _ in self._padding_patterns)
+
+    @property
+    def kinds(self) -> NDArray[np.int64]:
+        """For each window (*out) the number of its pattern among all combinations of `ranges`, in C order."""
+        kinds = np.zeros((), dtype=np.int64)
+        for pairs, places in self._padding_patterns:
+            kinds = kinds[..., None] * len(pairs) + places
+        return kinds
+
+    @cached_property
+    def _padding_patterns(self) -> tuple[tuple[NDArray[np.int64], NDArray[np.int64]], ...]:
+        """For each axis `ranges`, and for each window the row of it."""
         found = []
         for n, count, step, (before, _), k, d in zip(
             self.size, self.out, self.stride, self.padding, self.kernel, self.dilation, strict=True
@@ -86,8 +99,20 @@ class SlidingWindow:
             first = np.maximum(0, -(start // d))
             last = np.minimum(k, (n - 1 - start) // d + 1)
             real = first < last
-            found.append(np.unique(np.stack((first * real, last * real), axis=1), axis=0))
+            pairs = np.stack((first * real, last * real), axis=1)
+            distinct, places = np.unique(pairs, axis=0, return_inverse=True)
+            found.append((distinct, places.reshape(-1)))
         return tuple(found)
+
+    def sums(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
+        """(n, *kernel) to (n, patterns): sums over the elements that are no padding, for each pattern of padding."""
+        result = values
+        for axis, ranges in enumerate(self.ranges, start=1):
+            shape = list(result.shape)
+            shape[axis] = 1
+            sums = np.concatenate((np.zeros(shape, dtype=np.int64), np.cumsum(result, axis=axis)), axis=axis)
+            result = np.take(sums, ranges[:, 1], axis=axis) - np.take(sums, ranges[:, 0], axis=axis)
+        return result.reshape(len(values), -1)
 
     @property
     def padded(self) -> bool:
