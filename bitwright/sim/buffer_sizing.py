@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -11,7 +12,7 @@ from bitwright.hw.folding import Folding
 from bitwright.hw.repeat import RepeatStage
 from bitwright.hw.timing import TimingGraph
 from bitwright.hw.window import WindowStage
-from bitwright.sim.cycle_model import steady_interval
+from bitwright.sim.cycle_model import steady_interval, sustains
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def size_buffers(accelerator: Accelerator) -> Folding:
     if not depths:
         return accelerator.folding
     graph = accelerator.timing
-    interval = steady_interval(with_depths(graph, depths))
+    interval = math.ceil(steady_interval(with_depths(graph, depths)))
     for buffer in sorted(buffers, key=lambda one: (-one.most * one.width, one.name)):
         low, high = buffer.least, buffer.most
         while low < high:
@@ -72,9 +73,9 @@ def size_buffers(accelerator: Accelerator) -> Folding:
     return Folding(accelerator.folding.layers, depths)
 
 
-def keeps(graph: TimingGraph, interval: float) -> bool:
+def keeps(graph: TimingGraph, interval: int) -> bool:
     """Whether a design still reaches an interval; one that gets stuck does not."""
     try:
-        return steady_interval(graph) <= interval
+        return sustains(graph, interval)
     except DeadlockError:
         return False

@@ -33,7 +33,8 @@ struct Twin {  // how an actor's frames compare with those `period` frames befor
 };
 
 struct Actor {
-    int64_t kind, firings;
+    int64_t kind, firings;  // firings: events, each of spans[k] firings in a row
+    const int64_t *spans;
     std::vector<int64_t> inputs, outputs;
     int64_t frame = 0, firing = 0, fired = 0;
     Time last = -1;
@@ -49,7 +50,7 @@ struct Actor {
 struct Evaluator {
     std::vector<Actor> actors;
     std::vector<Edge> edges;
-    int64_t frames, input_edge;
+    int64_t frames, input_edge, pace;
     const int64_t *gaps;        // one for each input beat, or null
     std::vector<const int64_t *> wait_for_ready;  // for each actor: cycles from t % length until ready, or null
     std::vector<int64_t> mask_length;
@@ -97,6 +98,7 @@ struct Evaluator {
             time = std::max(time, edge.release_time[edge.put] + 1);
         }
         if (actor.kind == kSource && gaps) time += gaps[actor.fired];
+        if (actor.kind == kSource && k == 0) time = std::max(time, actor.frame * pace);
         if (wait_for_ready[index]) time += wait_for_ready[index][time % mask_length[index]];
 
         actor.waits_for = -1;
@@ -121,7 +123,7 @@ struct Evaluator {
         }
         if (accepted[index]) accepted[index][actor.fired] = time;
         if (find_period) actor.history[(actor.frame % (kMaxPeriod + 1)) * actor.firings + k] = time;
-        actor.last = time;
+        actor.last = time + actor.spans[k] - 1;
         actor.fired++;
         if (++actor.firing == actor.firings) finish_frame(actor);
         return true;
@@ -204,21 +206,23 @@ struct Evaluator {
 
 extern "C" {
 
-// actors: (kind, firings) each. edges: (source, target, capacity, latency, beats) each. patterns: for each edge in turn
+// actors: (kind, events) each. spans: firings of each event, actor after actor. pace: the source gives no frame before
+// cycle frame * pace. edges: (source, target, capacity, latency, beats) each. patterns: for each edge in turn
 // need and release (as many as the target has firings) and produce (as many as the source has firings).
 // gaps: one for each input beat, or null. waits: for each sink in turn the cycles to wait at each place of its mask, of
 // `wait_lengths` places (0: always ready). input_accepted, output_accepted: results, the sinks one after another.
 // totals: for each actor (cycles stalled, last firing). blocked: for each actor (edge it waits for or -1, frame, firing).
 // found: (frames evaluated, period or 0, shift). Returns 0, or 1 for a deadlock.
-int64_t cycle_model_evaluate(int64_t actor_count, const int64_t *actors, int64_t edge_count, const int64_t *edges,
-                             const int64_t *patterns, int64_t input_edge, int64_t frames, const int64_t *gaps,
-                             const int64_t *waits, const int64_t *wait_lengths, int64_t find_period,
-                             int64_t *input_accepted, int64_t *output_accepted, int64_t *totals, int64_t *blocked,
-                             int64_t *found) {
+int64_t cycle_model_evaluate(int64_t actor_count, const int64_t *actors, const int64_t *spans, int64_t pace,
+                             int64_t edge_count, const int64_t *edges, const int64_t *patterns, int64_t input_edge,
+                             int64_t frames, const int64_t *gaps, const int64_t *waits, const int64_t *wait_lengths,
+                             int64_t find_period, int64_t *input_accepted, int64_t *output_accepted, int64_t *totals,
+                             int64_t *blocked, int64_t *found) {
     Evaluator model;
     model.frames = frames;
     model.input_edge = input_edge;
     model.gaps = gaps;
+    model.pace = pace;
     model.find_period = find_period != 0;
     model.input_accepted = input_accepted;
     model.actors.resize(actor_count);
@@ -230,6 +234,8 @@ int64_t cycle_model_evaluate(int64_t actor_count, const int64_t *actors, int64_t
         Actor &actor = model.actors[a];
         actor.kind = actors[2 * a];
         actor.firings = actors[2 * a + 1];
+        actor.spans = spans;
+        spans += actor.firings;
         if (find_period) {
             actor.history.resize((kMaxPeriod + 1) * actor.firings);
             actor.twins.resize(kMaxPeriod + 1);

@@ -130,12 +130,14 @@ def evaluate(
     frames: int,
     gaps: NDArray[Any] | None = None,
     ready_masks: Sequence[NDArray[Any] | None] | None = None,
+    pace: int = 0,
 ) -> Evaluation:
     """The cycle of every input and output beat of `frames` frames.
 
     `gaps`: for each input beat the cycles that the source waits before offering it (none: 0). `ready_masks`: for each
-    output the repeated pattern of cycles in which its sink is ready (None: always). Without either, the evaluation
-    stops as soon as frames are proven to repeat, and the rest is written down exactly.
+    output the repeated pattern of cycles in which its sink is ready (None: always). `pace`: the source starts no frame
+    before cycle `frame * pace`. Without gaps and masks, the evaluation stops as soon as frames are proven to repeat,
+    and the rest is written down exactly.
 
     Raises InputError for a graph or environment that makes no sense, DeadlockError when nothing can move any more.
     """
@@ -164,12 +166,16 @@ def evaluate(
     run.restype = ctypes.c_int64
     integer = ctypes.c_int64
     failed = run(
-        integer(count), _pointer(flat.actors), integer(len(flat.edges)), _pointer(flat.edges), _pointer(flat.patterns),
+        integer(count), _pointer(flat.actors), _pointer(flat.spans), integer(pace), integer(len(flat.edges)),
+        _pointer(flat.edges), _pointer(flat.patterns),
         integer(flat.input_edge), integer(frames), _pointer(gaps), _pointer(all_waits), _pointer(wait_lengths),
         integer(steady), _pointer(accepted_in), _pointer(accepted_out), _pointer(totals), _pointer(blocked),
         _pointer(found),
     )  # fmt: skip
     if failed:
+        for place, starts in enumerate(flat.starts):
+            if len(starts):
+                blocked[place, 2] = starts[blocked[place, 2]]
         raise _stuck(graph, blocked)
     total = int(totals[:, 1].max()) + 1
     stages = []
@@ -187,11 +193,28 @@ def _last_beats(outputs: Sequence[Cycles], frames: int) -> Cycles:
     return np.asarray(np.max([cycles.reshape(frames, -1)[:, -1] for cycles in outputs], axis=0), dtype=np.int64)
 
 
+PACED_FRAMES = 24
+"""Frames of a paced run that must be enough to show a steady state."""
+
+
+def sustains(graph: TimingGraph, pace: int, frames: int = PACED_FRAMES) -> bool:
+    """Whether a run with a frame each `pace` cycles is proven to go on so for ever.
+
+    A source that does not wait makes no beat later, so the design then takes at most `pace` cycles a frame.
+    """
+    found = evaluate(graph, frames, pace=pace)
+    return bool(found.period) and found.shift == pace * found.period
+
+
 def steady_interval(graph: TimingGraph) -> int | float:
     """Cycles a frame in the long run, from the proven period; from the second half of many frames if none appears.
 
     Raises DeadlockError when the design cannot go on.
     """
+    # No actor fires more than once a cycle. At that pace a source keeps no buffer full, so frames repeat soon.
+    least = max(actor.firings for actor in graph.actors)
+    if sustains(graph, least):
+        return least
     frames = 64
     while True:
         found = evaluate(graph, frames)

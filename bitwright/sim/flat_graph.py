@@ -16,15 +16,21 @@ STAGE, SOURCE, SINK = 0, 1, 2
 
 @dataclass(frozen=True, eq=False)
 class FlatGraph:
-    """`actors`: rows (kind, firings) of the source, the stages, then a sink for each output. `edges`: rows (source,
+    """`actors`: rows (kind, events) of the source, the stages, then a sink for each output. `edges`: rows (source,
     target, capacity, latency, beats a frame). `patterns`: need, release and produce of each edge, one after another.
+
+    An event is a firing and those behind it that neither need, free nor produce anything new: they follow in the next
+    cycles whatever happens elsewhere. `spans` are the firings of each event, actor after actor.
     """
 
     actors: NDArray[np.int64]
+    spans: NDArray[np.int64]
     edges: NDArray[np.int64]
     patterns: NDArray[np.int64]
     input_edge: int
     input_beats: int
+    starts: tuple[NDArray[np.int64], ...]
+    """For each actor the firing with which each event begins."""
     output_beats: tuple[int, ...]
 
 
@@ -75,16 +81,36 @@ def _beats(edge: Edge, produce: NDArray[Any], need: NDArray[Any]) -> int:
     return made
 
 
+def _pairs(actor: Actor) -> list[tuple[NDArray[Any], NDArray[Any]]]:
+    return list(zip(actor.need, actor.release, strict=True))
+
+
+def events(actor: Actor) -> NDArray[np.int64]:
+    """The firings that need, free or produce something that the firing before did not; the first is one of them."""
+    changes = np.zeros(actor.firings, dtype=np.bool_)
+    changes[0] = True
+    for need, release in _pairs(actor):
+        changes[1:] |= (need[1:] != need[:-1]) | (release[1:] != release[:-1])
+    for produce in actor.produce:
+        changes |= produce != 0
+    return np.flatnonzero(changes)
+
+
 def flatten(graph: TimingGraph) -> FlatGraph:
     """Check `graph` and add its source and sinks. Raises InputError naming the actor or edge that makes no sense.
 
     The source holds one beat and offers it in the cycle in which it has it: an edge of capacity 1 and latency 0.
     """
     _check(graph)
+    starts = {actor.name: events(actor) for actor in graph.actors}
+    firsts: list[NDArray[np.int64]] = [np.zeros(0, dtype=np.int64), *starts.values()]
     index = {actor.name: 1 + place for place, actor in enumerate(graph.actors)}
-    needs = {actor.name: iter(zip(actor.need, actor.release, strict=True)) for actor in graph.actors}
-    produces = {actor.name: iter(actor.produce) for actor in graph.actors}
-    kinds = [(SOURCE, 0), *((STAGE, actor.firings) for actor in graph.actors)]
+    needs = {
+        actor.name: iter([(n[starts[actor.name]], r[starts[actor.name]]) for n, r in _pairs(actor)])
+        for actor in graph.actors
+    }
+    produces = {actor.name: iter([p[starts[actor.name]] for p in actor.produce]) for actor in graph.actors}
+    kinds = [(SOURCE, 0), *((STAGE, len(starts[actor.name])) for actor in graph.actors)]
     edges: list[tuple[int, ...]] = []
     patterns: list[NDArray[Any]] = []
     input_edge = 0
@@ -108,11 +134,16 @@ def flatten(graph: TimingGraph) -> FlatGraph:
         patterns += [need, release, produce]
     if any(firings < 1 for _, firings in kinds):
         raise InputError("every port of a timing graph must carry at least one beat a frame")
+    firsts[0] = np.arange(kinds[0][1])
+    firsts += [np.arange(count) for kind, count in kinds if kind == SINK]
+    ends = [len(firsts[0]), *(actor.firings for actor in graph.actors), *(c for kind, c in kinds if kind == SINK)]
     return FlatGraph(
         np.array(kinds, dtype=np.int64),
+        np.concatenate([np.diff(first, append=end) for first, end in zip(firsts, ends, strict=True)]).astype(np.int64),
         np.array(edges, dtype=np.int64),
         np.concatenate(patterns).astype(np.int64),
         input_edge,
         kinds[0][1],
+        tuple(firsts),
         tuple(firings for kind, firings in kinds if kind == SINK),
     )
