@@ -16,7 +16,7 @@ from bitwright.errors import InputError
 from bitwright.graph.drawing import draw_network
 from bitwright.graph.executor import Executor
 from bitwright.graph.operation import Operation, check_name
-from bitwright.graph.scaling import InputQuantizer, OutputScale
+from bitwright.graph.scaling import InputQuantizer, OutputScale, permuted
 from bitwright.graph.table import network_table
 from bitwright.graph.types import IntArray, TensorSpec
 
@@ -188,14 +188,25 @@ class Network:
     def quantize(self, x: NDArray[Any]) -> IntArray:
         """Real inputs (batch, ...) to the network's integers, in the network's order of axes.
 
-        Integers are in that order already and pass after a check of shape and range.
+        Integers are in that order already and pass after a check of shape and range; where the module's order has
+        another shape, such as (channels, height, width), integers of that shape are brought into the network's.
         """
         given = np.asarray(x)
+        axes = None if self.input_quantizer is None else self.input_quantizer.axes
+        if axes is not None and given.dtype.kind in "iu" and given.shape[1:] == self.module_input_shape:
+            given = given if given.shape[1:] == self.input_spec.shape else permuted(given, axes, "input")
         if self.input_quantizer is None and given.dtype.kind not in "iu":
             raise InputError(f"network '{self.name}' has no input quantizer; give integers of type {self.input_spec}")
         values = given if self.input_quantizer is None else self.input_quantizer(given)
         self.input_spec.check(values)
         return values
+
+    @property
+    def module_input_shape(self) -> tuple[int, ...]:
+        """The shape, without batch, of the real inputs that `quantize` takes: the PyTorch module's order of axes."""
+        axes = None if self.input_quantizer is None else self.input_quantizer.axes
+        shape = self.input_spec.shape
+        return shape if axes is None else tuple(shape[axes.index(axis)] for axis in range(len(shape)))
 
     def dequantize(self, y: Outputs) -> NDArray[Any] | tuple[NDArray[Any], ...]:
         """Integer outputs to real numbers, `y * scale + offset` in float64 in the order of axes of the output scale.
