@@ -14,7 +14,7 @@ from bitwright.graph.types import IntArray
 from bitwright.hw import Accelerator, Folding, VerilogSources, assemble
 from bitwright.hw import fold as fold_for_luts
 from bitwright.hw.folding import LayerFolding
-from bitwright.sim import CycleReport, SimResult, Stalls, cycles, simulate, verify
+from bitwright.sim import CycleReport, SimResult, Stalls, cycles, simulate, size_buffers, verify
 from bitwright.sim.simulate import SimulatorName
 from bitwright.synth import SynthReport, find_device, synthesize
 from bitwright.synth.flow import Pins
@@ -144,9 +144,14 @@ def build(network: Network, folding: Folding | Mapping[str, Any] | None = None) 
     """The network as hardware.
 
     `folding`: from `fold`, or {layer: {"pe": ..., "simd": ...}}; without one, `fold` aims at `default_target`.
+    Line buffers and FIFOs get the smallest depths that keep the full throughput, unless the folding has depths.
     Raises FoldingError when a PE or SIMD does not divide its layer.
     """
-    return Design(assemble(network, _folding(network, folding)))
+    accelerator = assemble(network, _folding(network, folding))
+    if accelerator.folding.buffers:
+        return Design(accelerator)
+    sized = size_buffers(accelerator)
+    return Design(assemble(network, sized) if sized.buffers else accelerator)
 
 
 def default_target(network: Network) -> int:
@@ -168,6 +173,6 @@ def _folding(network: Network, given: Folding | Mapping[str, Any] | None) -> Fol
 def _lanes(name: str, given: Any) -> LayerFolding:
     if isinstance(given, LayerFolding):
         return given
-    if not isinstance(given, Mapping) or set(given) != {"pe", "simd"}:
+    if not isinstance(given, Mapping) or not {"pe", "simd"} <= set(given) <= {"pe", "simd", "pixels"}:
         raise FoldingError(f"layer '{name}': a folding gives pe and simd, as {{'pe': 2, 'simd': 8}}, not {given!r}")
-    return LayerFolding(given["pe"], given["simd"])
+    return LayerFolding(given["pe"], given["simd"], given.get("pixels", 1))

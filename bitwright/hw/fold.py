@@ -5,17 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bitwright.errors import FoldingError, InputError
-from bitwright.graph import ArgMax, Duplicate, Linear, Network, Operation, Permute, TopK
+from bitwright.graph import Network, Operation
 from bitwright.hw.cost import converter_luts, layer_luts
-from bitwright.hw.folding import Folding, LayerFolding, divisors
+from bitwright.hw.firings import foldings, lanes_in, lanes_out, stage_cycles
+from bitwright.hw.folding import Folding, LayerFolding
 from bitwright.hw.fusion import staged, stream_names
-
-
-@dataclass(frozen=True)
-class _Choice:
-    folding: LayerFolding
-    cost: float
 
 
 def fold(
@@ -46,14 +44,15 @@ def fold(
     if target_cycles is not None:
         if target_cycles < 1:
             raise InputError(f"target_cycles must be at least 1, not {target_cycles}")
-        folding, cost = _cheapest(network, target_cycles)
+        folding, cost = _Search(network).cheapest(target_cycles)
         if luts is not None and cost > luts:
             raise FoldingError(
                 f"network '{network.name}': {target_cycles} cycles a frame need about {cost:.0f} LUTs, "
                 f"{luts} are there; raise target_cycles or take a larger device"
             )
         return folding
-    return _cheapest(network, _slowest(network))[0] if luts is None else _fastest(network, luts)
+    search = _Search(network)
+    return search.cheapest(search.slowest)[0] if luts is None else search.fastest(luts)
 
 
 def estimated_luts(network: Network, folding: Folding) -> float:
@@ -62,110 +61,165 @@ def estimated_luts(network: Network, folding: Folding) -> float:
     lanes: dict[str, int] = {}
     total = 0.0
     for op, last in staged(network):
-        source = names[op.inputs[0]]
-        one = folding.get(op.name) or LayerFolding(1, lanes.get(source, 1))
+        one = folding.get(op.name) or LayerFolding(1, lanes.get(names[op.inputs[0]], 1))
         total += layer_luts(network, op, one)
-        if source in lanes:
-            total += converter_luts(network.spec(source).dtype.width, lanes[source], one.simd)
-        lanes[last.output] = one.pe
+        for tensor in op.inputs:
+            source = names[tensor]
+            if source in lanes:
+                width = network.spec(source).dtype.width
+                total += converter_luts(width, lanes[source], lanes_in(network, op, one))
+        lanes[last.output] = lanes_out(one)
     return total
 
 
-def _firings(network: Network, op: Operation, one: LayerFolding) -> int:
-    source, result = network.spec(op.inputs[0]), network.spec(op.output)
-    if isinstance(op, Linear):
-        inputs = source.shape[-1]
-        return (result.shape[-1] // one.pe) * (inputs // one.simd) * (source.size // inputs)
-    return max(source.size // one.simd, result.size // one.pe)
+@dataclass(frozen=True, eq=False)
+class _Choices:
+    """Foldings of one operation: arrays of the cycles, costs and lanes of each."""
 
+    foldings: tuple[LayerFolding, ...]
+    cycles: NDArray[np.int64]
+    costs: NDArray[np.float64]
+    lanes_in: NDArray[np.int64]
+    lanes_out: NDArray[np.int64]
 
-def _slowest(network: Network) -> int:
-    return max((_firings(network, op, LayerFolding(1, 1)) for op, _ in staged(network)), default=1)
-
-
-def _options(network: Network, op: Operation) -> list[LayerFolding]:
-    inputs = (network.spec(op.inputs[0]).shape[-1:] or (1,))[0]
-    outputs = (network.spec(op.output).shape[-1:] or (1,))[0]
-    if isinstance(op, Linear | Permute | Duplicate):
-        return [LayerFolding(pe, simd) for pe in divisors(outputs) for simd in divisors(inputs)]
-    if isinstance(op, TopK):
-        return [LayerFolding(outputs, 1)]
-    if isinstance(op, ArgMax):
-        return [LayerFolding(1, simd) for simd in divisors(inputs)]
-    return [LayerFolding(lanes, lanes) for lanes in divisors(inputs)]
-
-
-def _choices(network: Network, op: Operation, target: int) -> list[_Choice]:
-    options = _options(network, op)
-    fitting = [one for one in options if _firings(network, op, one) <= target]
-    if not fitting:
-        best = min(_firings(network, op, one) for one in options)
-        raise FoldingError(
-            f"layer '{op.name}' takes at least {best} cycles a frame, more than the target of {target}; "
-            f"raise target_cycles to {best} or more"
+    def fitting(self, target: int) -> _Choices:
+        """Those that take at most `target` cycles, the cheapest for each pair of lanes."""
+        best: dict[tuple[int, int], int] = {}
+        for index in np.flatnonzero(self.cycles <= target):
+            pair = int(self.lanes_in[index]), int(self.lanes_out[index])
+            if pair not in best or self.costs[index] < self.costs[best[pair]]:
+                best[pair] = int(index)
+        kept = sorted(best.values())
+        return _Choices(
+            tuple(self.foldings[index] for index in kept),
+            self.cycles[kept],
+            self.costs[kept],
+            self.lanes_in[kept],
+            self.lanes_out[kept],
         )
-    # A folding with both PE and SIMD at least as large as another fitting one only costs more.
-    minimal = [one for one in fitting if not any(o != one and o.pe <= one.pe and o.simd <= one.simd for o in fitting)]
-    return [_Choice(one, layer_luts(network, op, one)) for one in minimal]
 
 
-def _cheapest(network: Network, target: int) -> tuple[Folding, float]:
-    """Dynamic programming from the leaves of the tree of operations: layers and the converters between them."""
-    stages, names = staged(network), stream_names(network)
-    readers: dict[str, list[Operation]] = {}
-    for op, _ in stages:
-        readers.setdefault(names[op.inputs[0]], []).append(op)
-    output = {op.name: last.output for op, last in stages}
-    choices = {op.name: _choices(network, op, target) for op, _ in stages}
-    best: dict[str, list[float]] = {}
-    follow: dict[str, list[list[int]]] = {}
-    for op, last in reversed(stages):
-        width = network.spec(last.output).dtype.width
-        costs, picks = [], []
-        for choice in choices[op.name]:
-            total, picked = choice.cost, []
-            for reader in readers.get(output[op.name], []):
-                ways = [
-                    best[reader.name][index] + converter_luts(width, choice.folding.pe, other.folding.simd)
-                    for index, other in enumerate(choices[reader.name])
-                ]
-                cheapest = min(range(len(ways)), key=ways.__getitem__)
-                total += ways[cheapest]
-                picked.append(cheapest)
-            costs.append(total)
-            picks.append(picked)
-        best[op.name], follow[op.name] = costs, picks
-    layers: dict[str, LayerFolding] = {}
-    cost = 0.0
-    pending: list[tuple[Operation, int]] = []
-    for op in readers.get(network.input_name, []):
-        first = min(range(len(best[op.name])), key=best[op.name].__getitem__)
-        cost += best[op.name][first]
-        pending.append((op, first))
-    while pending:
-        op, index = pending.pop(0)
-        layers[op.name] = choices[op.name][index].folding
-        pending += zip(readers.get(output[op.name], []), follow[op.name][index], strict=True)
-    return Folding({op.name: layers[op.name] for op, _ in stages}), cost
+@dataclass(frozen=True)
+class _Stream:
+    """A tensor between two operations, by their numbers, and the bits of its elements."""
+
+    source: int
+    target: int
+    width: int
+
+    def costs(self, lanes_from: NDArray[np.int64], lanes_to: NDArray[np.int64]) -> NDArray[np.float64]:
+        """(from, to) lookup tables of the converters."""
+        return np.array([[converter_luts(self.width, int(a), int(b)) for b in lanes_to] for a in lanes_from])
 
 
-def _fastest(network: Network, luts: int) -> Folding:
-    low, high = 1, _slowest(network)
-    folding, cost = _cheapest(network, high)
-    if cost > luts:
-        raise FoldingError(
-            f"network '{network.name}' needs about {cost:.0f} LUTs at its smallest, {luts} are there; "
-            "take a larger device or a smaller network"
+class _Search:
+    """All foldings of a network and what they cost; answers for any target."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        names = stream_names(network)
+        self.operations = [op for op, _ in staged(network)]
+        makers = {last.output: index for index, (_, last) in enumerate(staged(network))}
+        self.streams = [
+            _Stream(makers[names[tensor]], index, network.spec(tensor).dtype.width)
+            for index, op in enumerate(self.operations)
+            for tensor in op.inputs
+            if names[tensor] in makers
+        ]
+        self.choices = [self._all(op) for op in self.operations]
+
+    def _all(self, op: Operation) -> _Choices:
+        every = foldings(self.network, op)
+        return _Choices(
+            tuple(every),
+            np.array([stage_cycles(self.network, op, one) for one in every]),
+            np.array([layer_luts(self.network, op, one) for one in every]),
+            np.array([lanes_in(self.network, op, one) for one in every]),
+            np.array([lanes_out(one) for one in every]),
         )
-    while low < high:
-        middle = (low + high) // 2
-        try:
-            candidate, cost = _cheapest(network, middle)
-        except FoldingError:
-            low = middle + 1
-            continue
-        if cost <= luts:
-            folding, high = candidate, middle
-        else:
-            low = middle + 1
-    return folding
+
+    @property
+    def slowest(self) -> int:
+        """Cycles a frame of the smallest hardware."""
+        return max((int(one.cycles.max()) for one in self.choices), default=1)
+
+    def cheapest(self, target: int) -> tuple[Folding, float]:
+        """The folding of least estimated cost that takes at most `target` cycles a frame.
+
+        Dynamic programming over a tree of streams, exact where the network is a tree; where branches join, single
+        layers are then changed as long as that saves something.
+        """
+        fitting = []
+        for op, choices in zip(self.operations, self.choices, strict=True):
+            if choices.cycles.min() > target:
+                best = int(choices.cycles.min())
+                raise FoldingError(
+                    f"layer '{op.name}' takes at least {best} cycles a frame, more than the target of {target}; "
+                    f"raise target_cycles to {best} or more"
+                )
+            fitting.append(choices.fitting(target))
+        costs = [
+            stream.costs(fitting[stream.source].lanes_out, fitting[stream.target].lanes_in) for stream in self.streams
+        ]
+        picks = self._tree(fitting, costs)
+        self._refine(fitting, costs, picks)
+        total = sum(float(one.costs[pick]) for one, pick in zip(fitting, picks, strict=True))
+        total += sum(float(c[picks[s.source], picks[s.target]]) for s, c in zip(self.streams, costs, strict=True))
+        layers = {op.name: one.foldings[pick] for op, one, pick in zip(self.operations, fitting, picks, strict=True)}
+        return Folding(layers), total
+
+    def _tree(self, fitting: list[_Choices], costs: list[NDArray[np.float64]]) -> list[int]:
+        """The best picks when each operation is bound to the maker of its first input alone."""
+        parent: dict[int, int] = {}
+        for number, stream in enumerate(self.streams):
+            parent.setdefault(stream.target, number)
+        totals = [one.costs.copy() for one in fitting]
+        follow: dict[int, NDArray[np.int64]] = {}
+        for index in reversed(range(len(fitting))):
+            if index in parent:
+                ways = costs[parent[index]] + totals[index][None, :]
+                follow[index] = ways.argmin(axis=1)
+                totals[self.streams[parent[index]].source] += ways.min(axis=1)
+        picks = [int(one.argmin()) for one in totals]
+        for index in range(len(fitting)):
+            if index in parent:
+                picks[index] = int(follow[index][picks[self.streams[parent[index]].source]])
+        return picks
+
+    def _refine(self, fitting: list[_Choices], costs: list[NDArray[np.float64]], picks: list[int]) -> None:
+        """Change one operation at a time to what is best beside its neighbours, until nothing is better."""
+        changed = True
+        while changed:
+            changed = False
+            for index, one in enumerate(fitting):
+                total = one.costs.copy()
+                for stream, cost in zip(self.streams, costs, strict=True):
+                    if stream.source == index:
+                        total += cost[:, picks[stream.target]]
+                    if stream.target == index:
+                        total += cost[picks[stream.source], :]
+                best = int(total.argmin())
+                if total[best] < total[picks[index]] - 1e-9:
+                    picks[index], changed = best, True
+
+    def fastest(self, luts: int) -> Folding:
+        """The folding of fewest cycles whose estimate stays within `luts`."""
+        low, high = 1, self.slowest
+        folding, cost = self.cheapest(high)
+        if cost > luts:
+            raise FoldingError(
+                f"network '{self.network.name}' needs about {cost:.0f} LUTs at its smallest, {luts} are there; "
+                "take a larger device or a smaller network"
+            )
+        while low < high:
+            middle = (low + high) // 2
+            try:
+                candidate, cost = self.cheapest(middle)
+            except FoldingError:
+                low = middle + 1
+                continue
+            if cost <= luts:
+                folding, high = candidate, middle
+            else:
+                low = middle + 1
+        return folding

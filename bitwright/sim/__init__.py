@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from bitwright.sim.buffer_sizing import size_buffers
 from bitwright.sim.cycle_model import CycleReport, StageCycles, cycles
 from bitwright.sim.simulate import SimResult, build, simulate
 from bitwright.sim.stalls import Stalls
 from bitwright.sim.verify import verify
 
-__all__ = ["CycleReport", "SimResult", "StageCycles", "Stalls", "build", "cycles", "simulate", "verify"]
+__all__ = ["CycleReport", "SimResult", "StageCycles", "Stalls", "build", "cycles", "simulate", "size_buffers", "verify"]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
+from bitwright.cache import cached_build, content_key
 from bitwright.errors import DeadlockError
 from bitwright.hw.accelerator import Accelerator
 from bitwright.hw.folding import Folding
@@ -13,6 +17,7 @@ from bitwright.hw.repeat import RepeatStage
 from bitwright.hw.timing import TimingGraph
 from bitwright.hw.window import WindowStage
 from bitwright.sim.cycle_model import steady_interval, sustains
+from bitwright.sim.flat_graph import flatten
 
 
 @dataclass(frozen=True)
@@ -53,14 +58,28 @@ def size_buffers(accelerator: Accelerator) -> Folding:
     """The accelerator's folding with the smallest depths that keep the interval of unlimited buffers.
 
     One word less in any one of them makes the design slower, or stuck. Buffers are made smaller in turn, the one with
-    the most bits first; throughput never falls when a buffer grows, so each depth is found by bisection.
+    the most bits first; throughput never falls when a buffer grows, so each depth is found by bisection. Depths are
+    kept in the build cache.
     """
     buffers = sized_buffers(accelerator)
-    depths = {one.name: one.most for one in buffers}
-    if not depths:
+    if not buffers:
         return accelerator.folding
-    graph = accelerator.timing
-    interval = math.ceil(steady_interval(with_depths(graph, depths)))
+    graph = with_depths(accelerator.timing, {one.name: one.most for one in buffers})
+    flat = flatten(graph)
+    digest = hashlib.sha256()
+    for array in (flat.actors, flat.spans, flat.edges, flat.patterns):
+        digest.update(array.tobytes())
+
+    def build(folder: Path) -> None:
+        (folder / "depths.json").write_text(json.dumps(_smallest(graph, buffers)))
+
+    folder = cached_build("buffers", content_key(digest.hexdigest(), *map(str, buffers)), build)
+    return Folding(accelerator.folding.layers, json.loads((folder / "depths.json").read_text()))
+
+
+def _smallest(graph: TimingGraph, buffers: tuple[SizedBuffer, ...]) -> dict[str, int]:
+    depths = {one.name: one.most for one in buffers}
+    interval = math.ceil(steady_interval(graph))
     for buffer in sorted(buffers, key=lambda one: (-one.most * one.width, one.name)):
         low, high = buffer.least, buffer.most
         while low < high:
@@ -70,7 +89,7 @@ def size_buffers(accelerator: Accelerator) -> Folding:
             else:
                 low = middle + 1
         depths[buffer.name] = high
-    return Folding(accelerator.folding.layers, depths)
+    return depths
 
 
 def keeps(graph: TimingGraph, interval: int) -> bool:
