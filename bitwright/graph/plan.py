@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from bitwright.graph import integer_conv
+from bitwright.graph import channelwise, integer_conv
+from bitwright.graph.channelwise import ChannelRequant, ChannelThreshold
 from bitwright.graph.float_conv import FloatConv
 from bitwright.graph.integer_conv import DepthwiseConv, IntegerConv, IntegerConvThreshold, is_depthwise, is_small
 from bitwright.graph.matmul import ExactMatmul
@@ -26,9 +27,10 @@ def plan(network: Network) -> list[tuple[Step, tuple[str, ...]]]:
     """The steps in order, each with the tensors it reads; a Threshold may be fused into the step before it."""
     steps: list[tuple[Step, tuple[str, ...]]] = []
     fused: set[str] = set()
-    for operation in network.operations:
-        if operation.name in fused:
+    for listed in network.operations:
+        if listed.name in fused:
             continue
+        operation = pointwise(listed, network.spec(listed.inputs[0]))
         threshold = fusable(network, operation)
         step = _fused_step(network, operation, threshold) if threshold is not None else None
         if step is not None and threshold is not None:
@@ -44,6 +46,22 @@ def fusable(network: Network, operation: Operation) -> Threshold | None:
         return None
     reader = readers[0]
     return reader if isinstance(reader, Threshold) and reader.output_type.kind == "bipolar" else None
+
+
+def pointwise(operation: Operation, spec: TensorSpec) -> Operation:
+    """A Linear on a signal or an image as the Conv that it is; all else as it is."""
+    axes = len(spec.shape) - 1
+    if not isinstance(operation, Linear) or axes not in (1, 2):
+        return operation
+    outputs, inputs = operation.weights.shape
+    return Conv(
+        name=operation.name,
+        inputs=operation.inputs,
+        output=operation.output,
+        weights=operation.weights.reshape(outputs, *(1,) * axes, inputs),
+        weight_type=operation.weight_type,
+        bias=operation.bias,
+    )
 
 
 def is_packed(operation: Linear, spec: TensorSpec) -> bool:
@@ -110,13 +128,22 @@ def _method(operation: Operation, specs: tuple[TensorSpec, ...]) -> Callable[...
         return fast_maxpool(operation, spec)
     if isinstance(operation, SumPool):
         return fast_sumpool(operation, spec)
-    if isinstance(operation, Threshold):
-        return FastThreshold.of(operation, spec.dtype)
-    if isinstance(operation, Requant):
-        return fast_requant(operation, spec.dtype)
+    if isinstance(operation, Threshold | Requant):
+        return _channelwise(operation, spec)
     if isinstance(operation, Add):
         return fast_add(operation, specs)
     return operation.run
+
+
+def _channelwise(operation: Threshold | Requant, spec: TensorSpec) -> Callable[[IntArray], IntArray]:
+    """Vectors are too small for the kernel to matter."""
+    library = channelwise.kernel() if len(spec.shape) > 1 else None
+    compiled: Callable[[IntArray], IntArray] | None = None
+    if isinstance(operation, Threshold):
+        compiled = None if library is None else ChannelThreshold.of(operation, spec, library)
+        return compiled or FastThreshold.of(operation, spec.dtype)
+    compiled = None if library is None else ChannelRequant.of(operation, spec, library)
+    return compiled or fast_requant(operation, spec.dtype)
 
 
 def _conv(operation: Conv, spec: TensorSpec) -> Callable[[IntArray], IntArray]:

@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 
 from bitwright import native
-from bitwright.graph import integer_conv, packed
+from bitwright.graph import channelwise, integer_conv, packed
 
 WAYS = ("vectors", "words", "numpy")
 """The kernel for this processor, the kernel without any vector instructions, and no kernel at all."""
@@ -30,7 +30,7 @@ def _kernel(module: ModuleType, way: str) -> ctypes.CDLL | None:
     return result
 
 
-MODULES = (packed, integer_conv)
+MODULES = (packed, integer_conv, channelwise)
 KERNELS = {module.__name__: {way: _kernel(module, way) for way in WAYS} for module in MODULES}
 
 
