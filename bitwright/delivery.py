@@ -54,7 +54,11 @@ def manifest(accelerator: Accelerator, folder: Path, fabric: str) -> dict[str, A
         "clock": "aclk",
         "reset": {"name": "aresetn", "active": "low", "synchronous": True},
         "ports": [_port(accelerator.input, "in"), *(_port(port, "out") for port in accelerator.outputs)],
-        "folding": {name: {"pe": one.pe, "simd": one.simd} for name, one in accelerator.folding.items()},
+        "folding": {
+            name: {"pe": one.pe, "simd": one.simd} | ({"pixels": one.pixels} if one.pixels > 1 else {})
+            for name, one in accelerator.folding.items()
+        },
+        "buffers": dict(accelerator.folding.buffers),
         "cycles": {"latency": report.latency, "interval": report.interval},
         "tools": versions(),
         "files": {

@@ -23,6 +23,10 @@ Fabric = Annotated[
     str, typer.Option("--fabric", help="How popcounts are laid out: generic, lut6, lut4_ecp5 or lut4_ice40.")
 ]
 
+FittingDevice = Annotated[
+    str | None, typer.Option("--device", "-d", help="An FPGA the design shall fit, e.g. ecp5-85k; alone: the fastest.")
+]
+
 
 def compile(
     network: NetworkArgument,
@@ -31,6 +35,7 @@ def compile(
     target_fps: TargetFps = None,
     clock_mhz: ClockMhz = 100.0,
     folding: FoldingFile = None,
+    device: FittingDevice = None,
     fabric: Fabric = "generic",
     mnist: DataFolder = None,
     as_json: JsonFlag = False,
@@ -41,7 +46,7 @@ def compile(
 
     subject = read_subject(network, mnist)
     say(f"{subject.name}: building")
-    design = Target(target_cycles, target_fps, clock_mhz, folding).build(subject.network)
+    design = Target(target_cycles, target_fps, clock_mhz, folding, device).build(subject.network)
     folder = design.write(output, fabric)
     document = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     cycles = document["cycles"]
@@ -49,6 +54,9 @@ def compile(
         f"{folder}: top module {document['top']}, {len(document['files'])} files",
         f"latency {cycles['latency']} cycles, interval {cycles['interval']} cycles, "
         f"{clock_mhz * 1e6 / cycles['interval']:,.0f} frames/s at {clock_mhz:g} MHz",
-        *(f"  {name}: PE {one['pe']}, SIMD {one['simd']}" for name, one in document["folding"].items()),
+        *(
+            f"  {name}: PE {one['pe']}, SIMD {one['simd']}" + (f", {one['pixels']} pixels" if "pixels" in one else "")
+            for name, one in document["folding"].items()
+        ),
     ]
     answer({"folder": str(folder), **document}, "\n".join(lines), as_json)

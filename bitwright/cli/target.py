@@ -16,27 +16,40 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Target:
-    """How fast a design shall be: cycles a frame, frames a second at a clock, or a folding from a JSON file."""
+    """How fast a design shall be: cycles a frame, frames a second at a clock, or a folding from a JSON file.
+
+    With a device it shall fit that device too; without any speed it is then the fastest that fits.
+    """
 
     cycles: int | None
     fps: float | None
     clock_mhz: float
     file: Path | None
+    device: str | None = None
 
     def build(self, network: Network) -> Design:
         """The design. Raises FoldingError when the options contradict each other or cannot be met."""
-        from bitwright.design import build
-        from bitwright.hw import Folding, fold
+        from bitwright.design import build, fold
+        from bitwright.hw import Folding
 
         if sum(option is not None for option in (self.cycles, self.fps, self.file)) > 1:
             raise FoldingError("--target-cycles, --target-fps and --folding exclude each other; give one of them")
+        if self.file is not None and self.device is not None:
+            raise FoldingError("--folding and --device exclude each other: the file says it all; give one of them")
         if self.file is not None:
             return build(network, Folding.from_json(_text(self.file)))
-        if self.fps is not None:
-            return build(network, fold(network, target_fps=self.fps, clock_mhz=self.clock_mhz))
-        if self.cycles is not None:
-            return build(network, fold(network, target_cycles=self.cycles))
-        return build(network)
+        if self.fps is None and self.cycles is None and self.device is None:
+            return build(network)
+        return build(
+            network,
+            fold(
+                network,
+                target_cycles=self.cycles,
+                target_fps=self.fps,
+                clock_mhz=self.clock_mhz,
+                device=self.device,
+            ),
+        )
 
 
 def _text(file: Path) -> str:
