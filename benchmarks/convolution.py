@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.executor import _seconds, _sign
+from benchmarks.executor import best_seconds, sign_module
 from bitwright.graph import (
     BIPOLAR,
     Conv,
@@ -91,7 +91,7 @@ def torch_twin(network: Network) -> Callable[[IntArray], Callable[[], IntArray]]
         elif isinstance(operation, Threshold):
             # Sums are integers, so 0.5 - t never leaves a 0 for the sign to stumble over.
             layers[-1].bias.data = torch.tensor(0.5 - operation.thresholds[:, 0], dtype=torch.float32)
-            layers.append(_sign(torch))
+            layers.append(sign_module(torch))
     model = torch.nn.Sequential(*layers).eval()
 
     def prepare(x: IntArray) -> Callable[[], IntArray]:
@@ -115,7 +115,7 @@ def run() -> dict[str, Any]:
     twin = torch_twin(network)(x)
     if not np.array_equal(network.run(x), twin()):
         raise AssertionError("cnv_w1a1: torch and Network.run differ")
-    seconds = _seconds({"run": lambda: network.run(x), "torch": twin}, ROUNDS)
+    seconds = best_seconds({"run": lambda: network.run(x), "torch": twin}, ROUNDS)
     return {
         "batch": BATCH,
         "weight_bits": network.weight_bits,

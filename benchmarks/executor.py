@@ -59,7 +59,7 @@ def torch_twin(network: Network) -> Callable[[IntArray], Callable[[], IntArray]]
         elif isinstance(operation, Threshold):
             # Sums are integers, so 0.5 - t never leaves a 0 for the sign to stumble over.
             layers[-1].bias.data = torch.tensor(0.5 - operation.thresholds[:, 0], dtype=torch.float32)
-            layers.append(_sign(torch))
+            layers.append(sign_module(torch))
     model = torch.nn.Sequential(*layers)
 
     def prepare(x: IntArray) -> Callable[[], IntArray]:
@@ -74,7 +74,7 @@ def torch_twin(network: Network) -> Callable[[IntArray], Callable[[], IntArray]]
     return prepare
 
 
-def _sign(torch: Any) -> Any:
+def sign_module(torch: Any) -> Any:
     class Sign(torch.nn.Module):
         def forward(self, x: Any) -> Any:
             return torch.sign(x)
@@ -125,7 +125,7 @@ def qonnx_twin(network: Network, batch: int) -> Callable[[IntArray], IntArray]:
     return lambda x: execute_onnx(model, {"x": x.astype(np.float32)})[result].astype(np.int64)
 
 
-def _seconds(calls: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
+def best_seconds(calls: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
     """The best time of each call, all of them in turns."""
     best = dict.fromkeys(calls, float("inf"))
     for _ in range(rounds):
@@ -149,7 +149,7 @@ def against_torch(network: Network) -> dict[str, Any]:
     twin = torch_twin(network)(x)
     if not np.array_equal(network.run(x), twin()):
         raise AssertionError(f"{network.name}: torch and Network.run differ")
-    seconds = _seconds({"run": lambda: network.run(x), "torch": twin}, ROUNDS)
+    seconds = best_seconds({"run": lambda: network.run(x), "torch": twin}, ROUNDS)
     return {
         "batch": BATCH,
         "frames_per_s": BATCH / seconds["run"],
@@ -170,7 +170,7 @@ def against_qonnx(network: Network) -> dict[str, Any]:
         if not np.array_equal(network.run(x[:batch]), twin(x[:batch])):
             raise AssertionError(f"{network.name}: qonnx and Network.run differ")
         calls = {"run": lambda: network.run(x), "qonnx": lambda twin=twin, batch=batch: twin(x[:batch])}
-        seconds = _seconds(calls, rounds)
+        seconds = best_seconds(calls, rounds)
         result[f"qonnx_batch_{batch}_frames_per_s"] = batch / seconds["qonnx"]
         result[f"run_vs_qonnx_batch_{batch}"] = (BATCH / seconds["run"]) / (batch / seconds["qonnx"])
     return result

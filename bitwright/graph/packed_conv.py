@@ -160,7 +160,7 @@ def packed_flatten(spec: TensorSpec, images: Words) -> Words:
     """A Flatten of packed tensors (frames, ..., words) to packed vectors (frames, words)."""
     channels = spec.shape[-1]
     if channels % 64 == 0:
-        return images.reshape(len(images), -1)
+        return images.reshape(len(images), spec.size // 64)
     library = packed.kernel()
     if library is None:
         return pack(unpack(images, channels).reshape(len(images), spec.size))

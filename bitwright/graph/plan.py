@@ -12,6 +12,7 @@ from bitwright.graph.integer_conv import DepthwiseConv, IntegerConv, IntegerConv
 from bitwright.graph.matmul import ExactMatmul
 from bitwright.graph.operation import Operation
 from bitwright.graph.ops import Add, Concat, Conv, Flatten, Linear, MaxPool, Requant, SumPool, Threshold, Upsample
+from bitwright.graph.ops.sliding import LONGEST
 from bitwright.graph.packed import PackedWeights, Words
 from bitwright.graph.packed_conv import PackedConv, PackedConvThreshold, is_packable, packed_flatten, packed_maxpool
 from bitwright.graph.packed_layer import PackedLinear, PackedThreshold
@@ -51,7 +52,7 @@ def fusable(network: Network, operation: Operation) -> Threshold | None:
 def pointwise(operation: Operation, spec: TensorSpec) -> Operation:
     """A Linear on a signal or an image as the Conv that it is; all else as it is."""
     axes = len(spec.shape) - 1
-    if not isinstance(operation, Linear) or axes not in (1, 2):
+    if not isinstance(operation, Linear) or axes not in (1, 2) or max(spec.shape) > LONGEST:
         return operation
     outputs, inputs = operation.weights.shape
     return Conv(

@@ -204,6 +204,7 @@ def test_pools_and_flatten_of_packed_images(way: str, channels: int, monkeypatch
     pool = MaxPool(**ENDS, kernel=(2, 3), stride=(2, 1), padding=((1, 0), (1, 1)), dilation=(2, 1))
     assert np.array_equal(packed_maxpool(pool, spec, pack(x)), pack(pool.run(x).astype(np.int8)))
     assert np.array_equal(packed_flatten(spec, pack(x)), pack(x.reshape(6, -1)))
+    assert packed_flatten(spec, pack(x[:0])).shape == (0, -(-spec.size // 64))
 
 
 def test_what_bits_cannot_do() -> None:
