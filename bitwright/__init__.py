@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from bitwright.hw import Folding as Folding
     from bitwright.quantize import lower as lower
     from bitwright.quantize.qonnx import read_qonnx as read_qonnx
+    from bitwright.quantize.qonnx import write_qonnx as write_qonnx
     from bitwright.sim import CycleReport as CycleReport
     from bitwright.sim import SimResult as SimResult
     from bitwright.sim import Stalls as Stalls
@@ -67,6 +68,7 @@ _HOME = {
     "Folding": "hw",
     "lower": "quantize",
     "read_qonnx": "quantize.qonnx",
+    "write_qonnx": "quantize.qonnx",
     **dict.fromkeys(("CycleReport", "SimResult", "Stalls"), "sim"),
     "SynthReport": "synth",
 }

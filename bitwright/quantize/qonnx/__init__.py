@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from bitwright.quantize.qonnx.reading import read_qonnx
+from bitwright.quantize.qonnx.writing import write_qonnx
 
-__all__ = ["read_qonnx"]
+__all__ = ["read_qonnx", "write_qonnx"]

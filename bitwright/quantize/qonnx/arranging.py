@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from bitwright.graph import Flatten, IntArray, Permute, Reshape
+from bitwright.graph import Duplicate, Flatten, IntArray, Permute, Reshape
 from bitwright.quantize.qonnx.builder import QUANTIZE_FIRST, Builder
 from bitwright.quantize.qonnx.model import Array, Node
-from bitwright.quantize.qonnx.value import RealInput, Scaled
+from bitwright.quantize.qonnx.value import RealInput, Scaled, plain_index
 from bitwright.quantize.value import RealFunction
 
 
@@ -62,6 +63,42 @@ def permute(builder: Builder, node: Node, value: Scaled, order: IntArray) -> Sca
         lo=value.lo[order],
         hi=value.hi[order],
         steps=tuple(moved(step) for step in value.steps),
+        slope=None if value.slope is None else value.slope[order],
+        offset=None if value.offset is None else value.offset[order],
+    )
+
+
+def duplicated(builder: Builder, node: Node, value: Scaled, copies: IntArray) -> Scaled:
+    """The value with some channels a second time behind the others; its index is that of the longer tensor, flat."""
+    source, order = value.tensor, np.concatenate([np.arange(value.channels), copies])
+    tensor = builder.emit(
+        node,
+        lambda name, output: Duplicate(name=name, inputs=(source,), output=output, copies=copies),
+        output=f"{source}_duplicated",
+    )
+    channels = value.channels
+
+    def real(x: Tensor) -> Tensor:
+        rows = x.reshape(-1, order.size)
+        first = value.real(rows[:, :channels].numpy())
+        # A copy means what its channel means.
+        whole = first[:, order]
+        again = torch.empty_like(rows[:, :channels])
+        for place in range(channels, order.size):
+            again[:, :] = rows[:, :channels]
+            again[:, order[place]] = rows[:, place]
+            whole[:, place] = value.real(again.numpy())[:, order[place]]
+        return whole.reshape(x.shape)
+
+    shape = (*value.shape[:-1], order.size)
+    return replace(
+        value,
+        tensor=tensor,
+        shape=shape,
+        index=plain_index(shape),
+        lo=value.lo[order],
+        hi=value.hi[order],
+        steps=(real,),
         slope=None if value.slope is None else value.slope[order],
         offset=None if value.offset is None else value.offset[order],
     )

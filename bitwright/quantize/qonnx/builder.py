@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -34,14 +34,23 @@ from bitwright.quantize.value import RealFunction, Reals
 QUANTIZE_FIRST = "put a Quant, BipolarQuant or MultiThreshold node before it (in Brevitas: a quantized activation)"
 
 
+MAX_EXACT_BITS = 24
+"""Widest integers that a product takes where executors do not round them."""
+
+
 class Builder:
     """The operations so far, in order, and the network's input."""
 
-    def __init__(self, input_name: str, batch: int = 1, drop_softmax: bool = False) -> None:
+    def __init__(
+        self, input_name: str, batch: int = 1, drop_softmax: bool = False, readers: Mapping[str, int] | None = None
+    ) -> None:
         """No operations; the input's type is not known yet."""
         self.input_name = input_name
         self.batch = batch
         self.drop_softmax = drop_softmax
+        self.readers = readers or {}
+        # Tensors whose integers grew by a bias since their ONNX tensors were read.
+        self.shifted: dict[str, IntArray] = {}
         self.input_spec: TensorSpec | None = None
         self.input_quantizer: InputQuantizer | None = None
         self.operations: list[Operation] = []
@@ -141,11 +150,10 @@ class Builder:
         return tensor, (np.array(lows, dtype=np.int64), np.array(highs, dtype=np.int64))
 
     def check_width(self, node: Node, value: Scaled) -> None:
-        """Raise LoweringError when the integers are too wide for products."""
-        if value.dtype.width > MAX_INPUT_BITS:
-            raise node.error(
-                f"multiplies integers of {value.dtype.width} bits, more than {MAX_INPUT_BITS}", QUANTIZE_FIRST
-            )
+        """Raise LoweringError when the integers are too wide for products: sums that are not quantized."""
+        most = MAX_INPUT_BITS if value.terms else MAX_EXACT_BITS
+        if value.dtype.width > most:
+            raise node.error(f"multiplies integers of {value.dtype.width} bits, more than {most}", QUANTIZE_FIRST)
 
     def quantize(
         self,

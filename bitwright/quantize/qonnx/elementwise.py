@@ -14,6 +14,7 @@ from bitwright.quantize.qonnx.arranging import per_channel
 from bitwright.quantize.qonnx.builder import QUANTIZE_FIRST, Builder
 from bitwright.quantize.qonnx.handler import Handler, Values
 from bitwright.quantize.qonnx.model import CHANNELS_LAST, Array, Node
+from bitwright.quantize.qonnx.sums import with_integer_bias
 from bitwright.quantize.qonnx.value import Constant, RealInput, Scaled, Value
 
 
@@ -33,6 +34,10 @@ def arithmetic(builder: Builder, node: Node, values: Values) -> tuple[Value, ...
     if isinstance(source, RealInput):
         return (_on_input(node, source, array, swapped),)
     value, reals = per_channel(builder, node, builder.integers(node, source), array, "a constant")
+    if node.kind == "Add":
+        taken_in = with_integer_bias(builder, node, value, reals)
+        if taken_in is not None:
+            return (taken_in,)
     return (_apply(node, value, reals, swapped),)
 
 
@@ -79,8 +84,15 @@ def _on_input(node: Node, source: RealInput, array: Array, swapped: bool) -> Rea
         raise node.error("divides by a tensor", "divide by a constant")
     if number == 0:
         raise node.error("scales the input by 0", "use another constant")
-    factor = number if node.kind == "Mul" else 1.0 / number
-    return replace(source, multiplier=source.multiplier * factor, addend=source.addend * factor)
+    if node.kind == "Mul":
+        return replace(source, multiplier=source.multiplier * number, addend=source.addend * number)
+    sign = 1.0 if number > 0 else -1.0
+    return replace(
+        source,
+        multiplier=source.multiplier * sign,
+        divisor=source.divisor * abs(number),
+        addend=source.addend / number,
+    )
 
 
 def batch_normalization(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:

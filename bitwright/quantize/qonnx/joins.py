@@ -13,7 +13,7 @@ from bitwright.graph import Add, Concat, IntArray, Upsample
 from bitwright.quantize.qonnx.arranging import channels_last, from_channels_last, in_order
 from bitwright.quantize.qonnx.builder import Builder
 from bitwright.quantize.qonnx.elementwise import arithmetic
-from bitwright.quantize.qonnx.exactness import MANTISSA, input_reals, unit_exponent
+from bitwright.quantize.qonnx.exactness import exact_additions
 from bitwright.quantize.qonnx.handler import Handler, Values
 from bitwright.quantize.qonnx.model import Array, Node
 from bitwright.quantize.qonnx.value import Constant, Scaled, Value, plain_index
@@ -98,7 +98,7 @@ def _sum(builder: Builder, node: Node, values: list[Scaled], signs: list[int]) -
     )
     offset = np.sum([one.parts()[1] * sign for one, sign in zip(values, signs, strict=True)], axis=0)
     factor, shift = torch.from_numpy(step), torch.from_numpy(offset)
-    exact = _exact(values)
+    exact = exact_additions(values)
 
     def real(integers: Tensor) -> Tensor:
         reals = integers * factor + shift
@@ -117,23 +117,6 @@ def _sum(builder: Builder, node: Node, values: list[Scaled], signs: list[int]) -
         offset=offset,
         terms=0 if exact else len(values) + max(one.terms for one in values),
     )
-
-
-def _exact(values: list[Scaled]) -> bool:
-    """Whether float32 sums of the values are exact."""
-    if any(one.terms for one in values) or any(int((one.hi - one.lo).max()) > 1 << 16 for one in values):
-        return False
-    reals = [input_reals(one) for one in values]
-    unit = min(unit_exponent(np.unique(one)) for one in reals)
-    reach = sum(float(np.abs(one).max()) for one in reals)
-    told = all(_is_affine(one, real) for one, real in zip(values, reals, strict=True))
-    return told and reach <= 2.0 ** (MANTISSA + unit)
-
-
-def _is_affine(value: Scaled, reals: Array) -> bool:
-    integers = np.clip(np.arange(int(value.lo.min()), int(value.hi.max()) + 1)[:, None], value.lo, value.hi)
-    slope, offset = value.parts()
-    return bool(np.array_equal(reals.astype(np.float64), integers * slope + offset))
 
 
 def concat(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:

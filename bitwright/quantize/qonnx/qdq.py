@@ -130,7 +130,7 @@ def _quantized_input(
     if source.multiplier <= 0 or shift != round(shift):
         raise node.error("follows arithmetic on the input", "give input_type, or move the arithmetic out of the graph")
     dtype = IntType(ends[0] - middle, ends[1] - middle)
-    quantizer = InputQuantizer(dtype=dtype, scale=step / source.multiplier, zero_point=round(shift))
+    quantizer = InputQuantizer(dtype=dtype, scale=step * source.divisor / source.multiplier, zero_point=round(shift))
     result = input_value(builder, node, source, dtype, quantizer, 1.0)
     return _shifted(result, np.full(result.channels, middle))
 

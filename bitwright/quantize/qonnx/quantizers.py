@@ -123,14 +123,14 @@ def _quant_input(
             "give input_type, the integers that the graph is fed with (such as pixels), or move the arithmetic out",
         )
     dtype = IntType(integers.lo - zero, integers.hi - zero)
-    quantizer = InputQuantizer(dtype=dtype, scale=step / source.multiplier, zero_point=round(shift))
+    quantizer = InputQuantizer(dtype=dtype, scale=step * source.divisor / source.multiplier, zero_point=round(shift))
     return input_value(builder, node, source, dtype, quantizer, step)
 
 
 def _sign_input(builder: Builder, node: Node, source: RealInput, scale: float) -> Scaled:
     if source.multiplier <= 0:
         raise node.error("follows a negation of the input", "give input_type, or move the arithmetic out")
-    threshold = 0.0 - source.addend / source.multiplier
+    threshold = 0.0 - source.addend * source.divisor / source.multiplier
     quantizer = InputQuantizer(dtype=BIPOLAR, kind="bipolar", threshold=threshold)
     return input_value(builder, node, source, BIPOLAR, quantizer, scale)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -102,14 +103,21 @@ def read_model(
 ) -> Reading:
     """As read_qonnx, for a loaded model; keeps the meaning of every ONNX tensor."""
     shape, batch = _input_shape(model, input_shape)
-    builder = Builder(model.input.name, batch, drop_softmax)
+    nodes = qdq.merge_clips(model.nodes, model.constants)
+    readers = Counter(one for node in nodes for one in node.inputs) + Counter(model.outputs)
+    builder = Builder(model.input.name, batch, drop_softmax, readers)
     values: dict[str, Value] = {key: Constant(array) for key, array in model.constants.items()}
     values[model.input.name] = _input_value(model, builder, shape, input_type)
-    for node in qdq.merge_clips(model.nodes, model.constants):
+    for node in nodes:
         given = [values[one] if one else None for one in node.inputs]
         results = _read(builder, node, given)
         if len(results) < len([one for one in node.outputs if one]):
             raise node.error(f"has {len(node.outputs)} outputs", "use the first alone")
+        while builder.shifted:
+            tensor, bias = builder.shifted.popitem()
+            for key, value in values.items():
+                if isinstance(value, Scaled) and value.tensor == tensor:
+                    values[key] = value.behind_bias(bias)
         values.update({key: value for key, value in zip(node.outputs, results, strict=False) if key})
     network = _network(model, builder, values, name)
     builder.warn()
@@ -186,10 +194,10 @@ def _integer_dtype(dtype: np.dtype[np.generic]) -> IntType | None:
     }.get(dtype)
 
 
-def _network(model: Model, builder: Builder, values: Mapping[str, Value], name: str | None) -> Network:
+def _network(model: Model, builder: Builder, values: dict[str, Value], name: str | None) -> Network:
     outputs, scales = [], {}
     for output in model.outputs:
-        tensor, scale = _output(builder, model, output, values[output])
+        tensor, scale = _output(builder, model, output, values)
         if tensor in outputs:
             raise LoweringError(output, "returns the same integers as another output", "return each tensor once")
         outputs.append(tensor)
@@ -212,7 +220,8 @@ def _network(model: Model, builder: Builder, values: Mapping[str, Value], name: 
     )
 
 
-def _output(builder: Builder, model: Model, output: str, value: Value) -> tuple[str, OutputScale | None]:
+def _output(builder: Builder, model: Model, output: str, values: dict[str, Value]) -> tuple[str, OutputScale | None]:
+    value = values[output]
     maker = (
         next(node for node in model.nodes if output in node.outputs) if output != model.input.name else model.nodes[0]
     )

@@ -8,9 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bitwright.graph import Conv, Linear
 from bitwright.quantize.qonnx.builder import Builder
-from bitwright.quantize.qonnx.model import Array
+from bitwright.quantize.qonnx.model import Array, Node
 from bitwright.quantize.qonnx.value import Scaled, plain_index
+
+MAX_BIAS = 1 << 24
+"""Whole numbers beyond this are not exact in float32."""
 
 
 def sums(
@@ -43,6 +47,31 @@ def sums(
         offset=offset,
         terms=0 if exact else fan_in + value.terms,
     )
+
+
+def with_integer_bias(builder: Builder, node: Node, value: Scaled, constant: Array) -> Scaled | None:
+    """The value after an Add of a constant (channels,), taken in by the Linear or Conv before it.
+
+    That is so where the sums are exact, the constant is a whole number of their steps, and nobody else reads them;
+    None otherwise.
+    """
+    slope, offset = value.parts() if value.affine else (None, None)
+    place = len(builder.operations) - 1
+    operation = builder.operations[place] if place >= 0 else None
+    if slope is None or value.terms or np.any(slope == 0) or np.any(offset) or len(value.steps) != 1:
+        return None
+    if not isinstance(operation, Linear | Conv) or operation.output != value.tensor or operation.bias is not None:
+        return None
+    bias = constant.astype(np.float64) / slope
+    lone = all(builder.readers.get(name, 0) < 2 for name in node.inputs)
+    if not lone or not np.array_equal(bias, np.rint(bias)) or np.abs(bias).max() >= MAX_BIAS:
+        return None
+    whole = bias.astype(np.int64)
+    builder.operations[place] = replace(operation, bias=whole)
+    spec = builder.operations[place].infer(*(builder.specs[source] for source in operation.inputs))
+    builder.specs[value.tensor] = spec
+    builder.shifted[value.tensor] = whole
+    return replace(value, dtype=spec.dtype, lo=value.lo + whole, hi=value.hi + whole)
 
 
 def add_bias(value: Scaled, bias: Array, terms: int) -> Scaled:

@@ -45,7 +45,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class RealInput:
-    """The graph's input before its quantizer: `multiplier * input + addend`.
+    """The graph's input before its quantizer: `multiplier / divisor * input + addend`.
 
     `index` has the ONNX shape (1, ...) and holds flat positions in the network's input of shape `shape`. `axes` is the
     permutation from the axes of the graph's input to the network's; None for none.
@@ -55,6 +55,7 @@ class RealInput:
     index: IntArray
     axes: tuple[int, ...] | None = None
     multiplier: float = 1.0
+    divisor: float = 1.0
     addend: float = 0.0
 
 
@@ -118,6 +119,13 @@ class Scaled:
         """The ONNX tensor's reals (frames, ...) for the integer tensor's values (frames, *shape)."""
         reals = self.real(integers.reshape(-1, self.channels)).numpy()
         return reals.reshape(len(integers), -1)[:, self.index.reshape(-1)].reshape(len(integers), *self.index.shape[1:])
+
+    def behind_bias(self, bias: IntArray) -> Scaled:
+        """The same reals, of integers that are larger by `bias` (channels,)."""
+        shift = torch.from_numpy(bias)
+        offset = None if self.slope is None or self.offset is None else self.offset - self.slope * bias
+        steps = (lambda integers: integers - shift, *self.steps)
+        return replace(self, lo=self.lo + bias, hi=self.hi + bias, steps=steps, offset=offset)
 
     def then_affine(self, step: RealFunction, slope: Reals | float, offset: Reals | float) -> Scaled:
         """This value after `step`, which is y = slope * x + offset."""
