@@ -7,11 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
+from bitwright.errors import InputError
 from bitwright.models.checkpoint import CheckpointInfo, save_checkpoint
+from bitwright.models.create import create
 from bitwright.models.data import Dataset, load
-from bitwright.models.mlp import canonical_precision, create
+from bitwright.models.precision import canonical_precision
 from bitwright.models.recipes import recipe
 from bitwright.models.training import train
+
+DATA = {"digits": "digits", "tfc": "mnist", "sfc": "mnist", "lfc": "mnist", "cnn": "mnist", "conv1d": "mnist1d"}
+"""The data set of each network that has one here."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +36,14 @@ class AccuracyRow:
 
 
 def data_for(topology: str, folder: str | Path | None = None, verify: bool = True) -> Dataset:
-    """The data set a topology is made for: digits for "digits", MNIST for the others (`folder`: its IDX files)."""
-    return load("digits") if topology == "digits" else load("mnist", folder, verify)
+    """The data set that the network `topology` is made for (`folder`: MNIST's IDX files).
+
+    Raises InputError for a network whose data is not here, such as CIFAR-10's.
+    """
+    name = DATA.get(topology)
+    if name is None:
+        raise InputError(f"there is no data set for '{topology}' here; networks with data are {', '.join(DATA)}")
+    return load("mnist", folder, verify) if name == "mnist" else load(name)
 
 
 def accuracy_report(

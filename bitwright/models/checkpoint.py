@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from bitwright.errors import CheckpointError, InputError
-from bitwright.models.mlp import MLP, TOPOLOGIES, canonical_precision
+from bitwright.models.classifier import Classifier
+from bitwright.models.create import from_description
+from bitwright.models.mlp import TOPOLOGIES
+from bitwright.models.precision import canonical_precision
 from bitwright.models.tensor_file import read_tensor_file, write_tensor_file
-from bitwright.quantize import BinaryLinear
+from bitwright.quantize import BinaryConv1d, BinaryConv2d, BinaryLinear
 
 _KIND = "bitwright checkpoint"
 _SHIPPED = Path(__file__).parent / "checkpoints"
@@ -41,11 +42,11 @@ class CheckpointInfo:
 class Checkpoint:
     """A network in eval mode and what is known of it."""
 
-    model: MLP
+    model: Classifier
     info: CheckpointInfo
 
 
-def save_checkpoint(path: str | Path, model: MLP, info: CheckpointInfo) -> None:
+def save_checkpoint(path: str | Path, model: Classifier, info: CheckpointInfo) -> None:
     """Write `model` and `info` to `path`, whole or not at all.
 
     The weights of binary layers without a scale are kept as packed signs, one bit each: all that inference needs.
@@ -56,14 +57,8 @@ def save_checkpoint(path: str | Path, model: MLP, info: CheckpointInfo) -> None:
     for name in _sign_weights(model):
         packed[name] = list(tensors[name].shape)
         tensors[name] = _pack_signs(tensors[name])
-    network = {
-        "sizes": list(model.sizes),
-        "weight_bits": model.weight_bits,
-        "activation_bits": model.activation_bits,
-        "input_bits": model.input_bits,
-        "input_max": model.input_max,
-    }
-    write_tensor_file(Path(path), _KIND, tensors, {"network": network, "info": asdict(info), "packed": packed})
+    document = {"network": model.description(), "info": asdict(info), "packed": packed}
+    write_tensor_file(Path(path), _KIND, tensors, document)
 
 
 def load_checkpoint(path: str | Path, topology: str | None = None, precision: str | None = None) -> Checkpoint:
@@ -76,7 +71,7 @@ def load_checkpoint(path: str | Path, topology: str | None = None, precision: st
     tensors, document = read_tensor_file(place, _KIND)
     try:
         info = CheckpointInfo(**document["info"])
-        model = _build(document["network"])
+        model = from_description(document["network"])
         for name, shape in document["packed"].items():
             tensors[name] = _unpack_signs(tensors[name], shape)
     except (KeyError, TypeError, ValueError, InputError) as error:
@@ -113,20 +108,10 @@ def load_pretrained(topology: str, precision: str) -> Checkpoint:
     return load_checkpoint(_SHIPPED / f"{topology}-{name}.safetensors", topology, name)
 
 
-def _build(network: Mapping[str, Any]) -> MLP:
-    with torch.random.fork_rng(devices=[]):
-        return MLP(
-            tuple(int(size) for size in network["sizes"]),
-            network["weight_bits"],
-            network["activation_bits"],
-            network["input_bits"],
-            float(network.get("input_max", 1.0)),
-        )
-
-
 def _sign_weights(model: nn.Module) -> list[str]:
     layers = model.named_modules()
-    return [f"{name}.weight" for name, layer in layers if isinstance(layer, BinaryLinear) and layer.scale is None]
+    binary = BinaryLinear | BinaryConv1d | BinaryConv2d
+    return [f"{name}.weight" for name, layer in layers if isinstance(layer, binary) and layer.scale is None]
 
 
 def _pack_signs(weight: Tensor) -> Tensor:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import nn
 
-from bitwright.models.mlp import MLP
+from bitwright.models.classifier import Classifier
 
 
 @torch.no_grad()
-def make_scores_exact_(model: MLP) -> MLP:
+def make_scores_exact_(model: Classifier) -> Classifier:
     """Move the scales of the last activation and the last layer to powers of two, in place; returns `model`.
 
     ReLU and max-scaled weights are homogeneous: BatchNorm and activation scale take one factor, the last weights
@@ -19,9 +20,9 @@ def make_scores_exact_(model: MLP) -> MLP:
     integer times a power of two, computed without rounding in float32. Binary, ternary and float layers stay as
     they are. Call it after training: the loss would see the factor.
     """
-    last = len(model.sizes) - 2
-    if model.activation_bits is not None and model.activation_bits > 1 and last > 0:
-        norm, activation = getattr(model, f"norm{last - 1}"), getattr(model, f"activation{last - 1}")
+    tail: tuple[Any, Any, Any] = model.tail()
+    norm, activation, linear = tail
+    if model.activation_bits is not None and model.activation_bits > 1 and norm is not None and activation is not None:
         largest = activation.act_quant.fused_activation_quant_proxy.tensor_quant.scaling_impl.value
         steps = 2**model.activation_bits - 1
         target = steps * _nearest_power(float(largest.abs()) / steps)
@@ -29,7 +30,7 @@ def make_scores_exact_(model: MLP) -> MLP:
         norm.bias.mul_(target / largest.abs())
         largest.fill_(target)
     if isinstance(model.weight_bits, int) and model.weight_bits > 1:
-        weight: nn.Parameter = getattr(model, f"linear{last}").weight
+        weight: nn.Parameter = linear.weight
         largest = weight.abs().max()
         steps = 2 ** (model.weight_bits - 1) - 1
         target = steps * _nearest_power(float(largest) / steps)

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from bitwright.errors import InputError
 from bitwright.models.augmentation import Augmentation, augment
+from bitwright.models.classifier import Classifier
 from bitwright.models.data import Dataset, stratified_split
 from bitwright.models.data.dataset import FloatArray, LabelArray
 from bitwright.models.exact_scores import make_scores_exact_
-from bitwright.models.mlp import MLP
 from bitwright.models.progress import TrainingProgress
 from bitwright.models.training_state import Best, TrainingState, load_training_state, save_training_state
 from bitwright.quantize import clip_latent_weights_
@@ -75,7 +75,7 @@ def accuracy(model: nn.Module, x: FloatArray, y: LabelArray) -> float:
 
 
 def train(
-    model: MLP,
+    model: Classifier,
     data: Dataset,
     recipe: Recipe,
     seed: int = 0,
@@ -135,7 +135,7 @@ def train(
 
 
 def _run_epoch(
-    model: MLP,
+    model: Classifier,
     optimizer: torch.optim.Optimizer,
     x: Tensor,
     y: Tensor,

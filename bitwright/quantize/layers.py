@@ -25,13 +25,13 @@ NOTHING = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn
 CLIPS = (nn.ReLU, nn.ReLU6, nn.Hardtanh)
 """The identity on an interval, constant outside."""
 
-CHANNELS_FIRST = (
-    QuantizedConv, ThermometerInput, nn.Conv1d, nn.Conv2d, nn.BatchNorm1d, nn.BatchNorm2d, nn.Upsample, *POOLS,
-)  # fmt: skip
-"""Layers whose input has its channels in axis 1."""
-
 PADS = (nn.ZeroPad1d, nn.ZeroPad2d, nn.ConstantPad1d, nn.ConstantPad2d)
 """Layers that put constants around an image."""
+
+CHANNELS_FIRST = (
+    QuantizedConv, ThermometerInput, nn.Conv1d, nn.Conv2d, nn.BatchNorm1d, nn.BatchNorm2d, nn.Upsample, *POOLS, *PADS,
+)  # fmt: skip
+"""Layers whose input has its channels in axis 1."""
 
 MONOTONE = (nn.Sigmoid, nn.Tanh, nn.Hardsigmoid, nn.Softsign)
 """Never falling, neither affine nor a clip."""

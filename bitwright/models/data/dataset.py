@@ -16,7 +16,7 @@ LabelArray = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Images as flat rows of pixels in [0, 1] and their labels.
+    """Images as flat rows of pixels in [0, 1], or signals as rows of samples, and their labels.
 
     `train_x` and `test_x` are float32 of shape (images, height * width), rows first; `train_y` and `test_y` are int64
     of shape (images,). `source` says in one line where the images come from and how they were split.
