@@ -40,7 +40,7 @@ def gather(name: str, wanted: Wanted) -> Entry:
 def with_test_set(entry: Entry, subject: Subject, design: Design, frames: int | None) -> Entry:
     """The entry with accuracy through the RTL, proved against PyTorch where a module is known."""
     real, labels, source = subject.real_frames(frames)
-    x = subject.network.quantize(real.reshape(len(real), *subject.network.input_spec.shape))
+    x = subject.network.quantize(real)
     say(f"{subject.name}: {len(x)} test images through the RTL")
     result = design.simulate(x) if subject.module is None else design.verify(subject.module, real)
     accuracy = subject.accuracy(result.outputs, labels)

@@ -16,10 +16,10 @@ from bitwright.graph.types import IntArray
 if TYPE_CHECKING:
     from torch import nn
 
-    from bitwright.models import MLP, Dataset
+    from bitwright.models import Classifier, Dataset
 
-DATA_BY_PIXELS = {64: "digits", 784: "mnist"}
-"""The data set whose images have as many pixels as a network has inputs."""
+DATA_BY_PIXELS = {40: "mnist1d", 64: "digits", 784: "mnist"}
+"""The data set whose images or signals have as many elements as a network has inputs."""
 
 GOLDEN_FRAMES = 32
 """Test images on which a network is lowered and which it keeps with PyTorch's answers."""
@@ -48,14 +48,14 @@ class Subject:
         data = self.data()
         if count is not None and not 1 <= count <= len(data.test_x):
             raise InputError(f"--frames must be 1 to {len(data.test_x)}, not {count}")
-        return data.test_x[:count], data.test_y[:count], data.source
+        shaped = data.test_x[:count].reshape(-1, *self.network.module_input_shape)
+        return shaped, data.test_y[:count], data.source
 
     def frames(self, count: int | None, file: Path | None) -> tuple[IntArray, NDArray[Any] | None, str]:
         """Integer frames from a .npy file, or the test images; labels where known, and where they come from."""
         if file is None:
             x, labels, source = self.real_frames(count)
-            shaped = x.reshape(len(x), *self.network.input_spec.shape)
-            return self.network.quantize(shaped), labels, source
+            return self.network.quantize(x), labels, source
         try:
             values = np.load(file, allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
@@ -99,14 +99,14 @@ def read_subject(given: str, mnist: Path | None = None) -> Subject:
     return lowered(given, load_pretrained(topology, precision).model, mnist)
 
 
-def lowered(name: str, model: MLP, mnist: Path | None) -> Subject:
+def lowered(name: str, model: Classifier, mnist: Path | None) -> Subject:
     """A trained model as a subject; lowered on the first test images of the data it is made for."""
     from bitwright.quantize import lower
 
     data = DATA_BY_PIXELS.get(model.sizes[0])
     if data is None:
         raise InputError(f"{name} takes {model.sizes[0]} inputs, for which there is no data set; lower it in Python")
-    images = load_images(data, mnist).test_x[:GOLDEN_FRAMES]
+    images = load_images(data, mnist).test_x[:GOLDEN_FRAMES].reshape(-1, *model.input_shape)
     return Subject(name, lower(model, images, name=name), model, mnist)
 
 

@@ -11,7 +11,7 @@ import typer
 from bitwright.cli.answer import JsonFlag, answer, say
 from bitwright.cli.options import DataFolder, Seed
 
-Topology = Annotated[str, typer.Argument(metavar="TOPOLOGY", help="digits, tfc, sfc or lfc.")]
+Topology = Annotated[str, typer.Argument(metavar="TOPOLOGY", help="digits, tfc, sfc, lfc, cnn or conv1d.")]
 Precision = Annotated[
     str, typer.Argument(metavar="PRECISION", help="float, w8a8 (or int8), w4a4, w2a2, ternary or w1a1.")
 ]

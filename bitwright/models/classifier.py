@@ -13,11 +13,13 @@ from bitwright.models.precision import WeightBits
 class Classifier(nn.Module):
     """A network from a batch of flat inputs (batch, inputs) or images to scores (batch, classes).
 
-    `sizes` starts with the number of inputs and ends with that of classes. `logit_scale` is what training multiplies
+    `sizes` starts with the number of inputs and ends with that of classes; `input_shape` is that of one input, channels
+    first. `logit_scale` is what training multiplies
     the outputs by before the softmax; it is no part of the network, since a positive factor moves no arg-max.
     """
 
     sizes: tuple[int, ...]
+    input_shape: tuple[int, ...]
     weight_bits: WeightBits
     activation_bits: int | None
     logit_scale: float

@@ -34,7 +34,7 @@ class ConvNet(Classifier):
         super().__init__()
         check_precision(weight_bits, activation_bits)
         table = CONV_TOPOLOGIES[topology]
-        self.topology, self.shape = topology, table.shape
+        self.topology, self.input_shape = topology, table.shape
         self.weight_bits, self.activation_bits = weight_bits, activation_bits
         bits = activation_bits if table.input_bits == "same" or activation_bits is None else table.input_bits
         self.input = nn.Identity() if bits is None else input_layer(bits, table.input_max, table.signed)
@@ -62,9 +62,9 @@ class ConvNet(Classifier):
 
     def forward(self, x: Tensor) -> Tensor:
         """Scores (batch, classes)."""
-        x = x.reshape(-1, *self.shape)
+        x = x.reshape(-1, *self.input_shape)
         x = self.stages(self.input(x))
-        x = self.average(x.mean(tuple(range(2, len(self.shape) + 1)))) if self.mean else x.flatten(1)
+        x = self.average(x.mean(tuple(range(2, len(self.input_shape) + 1)))) if self.mean else x.flatten(1)
         scores: Tensor = self.head(x)
         return scores
 

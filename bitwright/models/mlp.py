@@ -57,6 +57,7 @@ class MLP(Classifier):
             raise InputError(f"an MLP needs two or more positive sizes, not {sizes}; give (inputs, hidden..., classes)")
         check_precision(weight_bits, activation_bits)
         self.sizes = tuple(sizes)
+        self.input_shape = self.sizes[:1]
         self.weight_bits = weight_bits
         self.activation_bits = activation_bits
         self.input_bits = activation_bits if input_bits == "same" else input_bits

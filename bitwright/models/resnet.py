@@ -38,6 +38,7 @@ class ResNet8(Classifier):
         if activation_bits == 1:
             raise InputError("resnet8 needs activations of 2 bits or more; use w2a2, w4a4 or w8a8")
         self.weight_bits, self.activation_bits = weight_bits, activation_bits
+        self.input_shape = SHAPE
         self.sizes = (math.prod(SHAPE), CLASSES)
         self.logit_scale = 1.0 if weight_bits not in (1, "ternary") else 2.0 / math.sqrt(WIDTHS[-1])
         self.input = nn.Identity() if activation_bits is None else input_layer(8, 1.0)
