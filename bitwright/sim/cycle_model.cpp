@@ -4,6 +4,9 @@
 //
 // Frames repeat: once every firing of `depth` frames in a row lies `shift` cycles after its twin `period` frames before,
 // all later frames do so too (no firing depends on anything older), and the rest is written down without evaluation.
+// Before that, while buffers fill, each event often has a pace of its own: it moves by the same cycles from frame to
+// frame. That goes on until what it waits for is overtaken by something that moves faster; the frames up to then are
+// skipped (`drift`).
 
 #include <algorithm>
 #include <cstdint>
@@ -25,6 +28,7 @@ struct Edge {
     int64_t produced = 0, released = 0;
     int64_t put = 0, take = 0;  // produced % capacity, released % capacity
     std::vector<Time> produce_time, release_time;
+    std::vector<int64_t> producer, releaser;  // for each beat of a frame the event that puts it in, and that frees it
 };
 
 struct Twin {  // how an actor's frames compare with those `period` frames before
@@ -45,6 +49,8 @@ struct Actor {
     std::vector<Time> last_by_frame;
     std::vector<Time> history;  // firing times of the last kMaxPeriod + 1 frames
     std::vector<Twin> twins;    // one for each period
+    int64_t linear_since = kNever;  // from this frame on each event moved as far as in the frame before
+    std::vector<Time> ready_shift;  // how far the cycle in which each event has its data moves in a frame
 };
 
 struct Evaluator {
@@ -129,6 +135,10 @@ struct Evaluator {
         return true;
     }
 
+    const Time *times(const Actor &actor, int64_t frame) const {
+        return &actor.history[(frame % (kMaxPeriod + 1)) * actor.firings];
+    }
+
     void finish_frame(Actor &actor) {
         actor.stalled_by_frame.push_back(actor.stalled);
         actor.last_by_frame.push_back(actor.last);
@@ -137,6 +147,13 @@ struct Evaluator {
         const int64_t frame = actor.frame++;
         if (!find_period) return;
         const Time *now = &actor.history[(frame % (kMaxPeriod + 1)) * actor.firings];
+        if (frame >= 2) {
+            const Time *one = times(actor, frame - 1), *two = times(actor, frame - 2);
+            int64_t k = 0;
+            while (k < actor.firings && now[k] - one[k] == one[k] - two[k]) k++;
+            if (k < actor.firings) actor.linear_since = kNever;
+            else if (actor.linear_since == kNever) actor.linear_since = frame;
+        }
         for (int64_t c = 1; c <= std::min(frame, kMaxPeriod); c++) {
             const Time *before = &actor.history[((frame - c) % (kMaxPeriod + 1)) * actor.firings];
             const Time distance = now[0] - before[0];
@@ -175,6 +192,143 @@ struct Evaluator {
         return false;
     }
 
+    // How far an event moved in the last finished frame.
+    Time moved(const Actor &actor, int64_t event) const {
+        return times(actor, actor.frame - 1)[event] - times(actor, actor.frame - 2)[event];
+    }
+
+    // What an event waits for: when it is there, and how far that moves in a frame.
+    struct Candidate {
+        Time time, shift;
+    };
+
+    // An event of a finished frame, as a candidate; false where it does not move evenly yet.
+    bool known(int64_t index, int64_t frame, int64_t event, Time later, Candidate &found) const {
+        const Actor &actor = actors[index];
+        if (frame >= actor.frame || frame < actor.linear_since - 2 || frame < actor.frame - kMaxPeriod) return false;
+        found = {times(actor, frame)[event] + later, moved(actor, event)};
+        return true;
+    }
+
+    // The later candidate now; of two that are there in the same cycle the faster one, which is later from then on.
+    static Candidate later(const Candidate &a, const Candidate &b) {
+        return a.time > b.time || (a.time == b.time && a.shift > b.shift) ? a : b;
+    }
+
+    static void limit(const Candidate &winner, const Candidate &other, int64_t &most) {
+        if (other.shift > winner.shift) most = std::min(most, (winner.time - other.time) / (other.shift - winner.shift));
+    }
+
+    // Lowers `most` to the frames after which some event would have to wait for something else than in the actor's last
+    // finished frame; false when it is not known what it waits for.
+    bool bound(Actor &actor, int64_t &most) {
+        const int64_t frame = actor.frame - 1;
+        const Time *now = times(actor, frame);
+        const int64_t end = actor.firings - 1;
+        Candidate own{times(actor, frame - 1)[end] + actor.spans[end], moved(actor, end)}, other;
+        std::vector<int64_t> made(actor.outputs.size(), 0);
+        std::vector<Candidate> data, room;
+        actor.ready_shift.resize(actor.firings);
+        for (int64_t k = 0; k < actor.firings; k++) {
+            data.assign(1, own);
+            room.clear();
+            for (int64_t e : actor.inputs) {
+                const Edge &edge = edges[e];
+                // Beats that the actor has given back already came before its last event.
+                if (edge.need[k] == 0 || (k > 0 && edge.need[k] <= edge.release[k - 1])) continue;
+                if (!known(edge.source, frame, edge.producer[edge.need[k] - 1], edge.latency, other)) return false;
+                data.push_back(other);
+            }
+            for (size_t o = 0; o < actor.outputs.size(); o++) {
+                const Edge &edge = edges[actor.outputs[o]];
+                if (!edge.produce[k]) continue;
+                const int64_t slot = frame * edge.beats + made[o]++ - edge.capacity;
+                if (slot < 0 || !known(edge.target, slot / edge.beats, edge.releaser[slot % edge.beats], 1, other))
+                    return false;
+                room.push_back(other);
+            }
+            if (actor.kind == kSource && k == 0) room.push_back({frame * pace, pace});
+            Candidate ready = data[0];
+            for (const Candidate &one : data) ready = later(ready, one);
+            for (const Candidate &one : data) limit(ready, one, most);
+            Candidate winner = ready;
+            for (const Candidate &one : room) winner = later(winner, one);
+            for (const Candidate &one : room) limit(winner, one, most);
+            limit(winner, ready, most);
+            if (winner.time != now[k] || winner.shift != moved(actor, k) || most < 3) return false;
+            actor.ready_shift[k] = ready.shift;
+            own = {now[k] + actor.spans[k], winner.shift};
+        }
+        return true;
+    }
+
+    // For how many frames everything is sure to go on as in the last one; 0 when that is not known.
+    int64_t steady_frames() {
+        for (const Actor &actor : actors)
+            if (actor.frame < depth + 3 || actor.linear_since == kNever || actor.linear_since > actor.frame - 1 - depth)
+                return 0;
+        int64_t most = kNever;
+        for (Actor &actor : actors)
+            if (!bound(actor, most)) return 0;
+        return most == kNever ? 0 : most;
+    }
+
+    // Moves the times of a ring by `skip` frames; `count` beats have passed it before, `events` puts them there.
+    void move(std::vector<Time> &ring, int64_t count, int64_t skip, const Edge &edge, const Actor &actor,
+              const std::vector<int64_t> &events) const {
+        const int64_t size = static_cast<int64_t>(ring.size());
+        const std::vector<Time> old = ring;
+        for (int64_t beat = std::max<int64_t>(0, count - size); beat < count; beat++) {
+            const Time later = skip * moved(actor, events[beat % edge.beats]);
+            ring[(beat + skip * edge.beats) % size] = old[beat % size] + later;
+        }
+    }
+
+    // Skips the frames for which `steady_frames` vouches, all but one: actors have begun frames beyond the last.
+    void drift() {
+        int64_t ahead = 0;
+        for (const Actor &actor : actors) ahead = std::max(ahead, actor.frame + 2);
+        if (ahead >= frames || depth + 3 > kMaxPeriod) return;
+        const int64_t skip = std::min(steady_frames() - 1, frames - ahead);
+        if (skip < 2) return;
+        for (Edge &edge : edges) {
+            move(edge.produce_time, edge.produced, skip, edge, actors[edge.source], edge.producer);
+            move(edge.release_time, edge.released, skip, edge, actors[edge.target], edge.releaser);
+            if (&edge == &edges[input_edge]) {
+                const Actor &taker = actors[edge.target];
+                for (int64_t i = taker.frame * edge.beats; i < edge.released + skip * edge.beats; i++)
+                    input_accepted[i] = input_accepted[i - edge.beats] + moved(taker, edge.releaser[i % edge.beats]);
+            }
+            edge.produced += skip * edge.beats;
+            edge.released += skip * edge.beats;
+            edge.put = edge.produced % edge.capacity;
+            edge.take = edge.released % edge.capacity;
+        }
+        for (size_t a = 0; a < actors.size(); a++) skip_frames(actors[a], accepted[a], skip);
+    }
+
+    void skip_frames(Actor &actor, Time *accepted_here, int64_t skip) {
+        const int64_t first = actor.frame, begun = actor.firing, end = actor.firings - 1;
+        std::vector<Time> base(times(actor, first - 1), times(actor, first - 1) + actor.firings), shifts(actor.firings);
+        for (int64_t k = 0; k <= end; k++) shifts[k] = moved(actor, k);
+        const Time of_last = shifts[begun ? begun - 1 : end];
+        int64_t more = 0;
+        for (int64_t k = 0; k <= end; k++) more += shifts[k] - actor.ready_shift[k];
+        for (int64_t j = 0; j <= skip; j++) {
+            const int64_t events = j < skip ? actor.firings : begun;
+            Time *row = &actor.history[((first + j) % (kMaxPeriod + 1)) * actor.firings];
+            for (int64_t k = 0; k < events; k++) row[k] = base[k] + (j + 1) * shifts[k];
+            if (accepted_here) std::copy_n(row, events, accepted_here + (first + j) * actor.firings);
+            if (j == skip) break;
+            actor.stalled_by_frame.push_back(actor.stalled_by_frame.back() + more);
+            actor.last_by_frame.push_back(actor.last_by_frame.back() + shifts[end]);
+        }
+        for (int64_t k = 0; k < begun; k++) actor.stalled += skip * (shifts[k] - actor.ready_shift[k]);
+        actor.frame += skip;
+        actor.fired += skip * actor.firings;
+        actor.last += skip * of_last;
+    }
+
     // Returns whether every actor finished (or a period was found); false is a deadlock.
     bool run() {
         for (const Edge &edge : edges) depth = std::max(depth, (edge.capacity + edge.beats - 1) / edge.beats);
@@ -190,7 +344,10 @@ struct Evaluator {
             const int64_t frame = actor.frame;
             while (actor.frame < frames && fire(index)) {
             }
-            if (find_period && actor.frame != frame && periodic()) return true;
+            if (!find_period || actor.frame == frame) continue;
+            const int64_t before = checked;
+            if (periodic()) return true;
+            if (checked != before) drift();
         }
         simulated = frames;
         return std::all_of(actors.begin(), actors.end(), [this](const Actor &a) { return a.frame == frames; });
@@ -263,6 +420,10 @@ int64_t cycle_model_evaluate(int64_t actor_count, const int64_t *actors, const i
         edge.release = patterns + model.actors[edge.target].firings;
         edge.produce = edge.release + model.actors[edge.target].firings;
         patterns = edge.produce + model.actors[edge.source].firings;
+        for (int64_t k = 0; k < model.actors[edge.source].firings; k++)
+            if (edge.produce[k]) edge.producer.push_back(k);
+        for (int64_t k = 0; k < model.actors[edge.target].firings; k++)
+            while (static_cast<int64_t>(edge.releaser.size()) < edge.release[k]) edge.releaser.push_back(k);
         edge.produce_time.resize(edge.capacity);
         edge.release_time.resize(edge.capacity);
         model.actors[edge.source].outputs.push_back(e);
