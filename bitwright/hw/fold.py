@@ -109,7 +109,8 @@ class _Stream:
 
     def costs(self, lanes_from: NDArray[np.int64], lanes_to: NDArray[np.int64]) -> NDArray[np.float64]:
         """(from, to) lookup tables of the converters."""
-        return np.array([[converter_luts(self.width, int(a), int(b)) for b in lanes_to] for a in lanes_from])
+        costs = [[converter_luts(self.width, int(a), int(b)) for b in lanes_to] for a in lanes_from]
+        return np.array(costs, dtype=np.float64)
 
 
 class _Search:
@@ -133,7 +134,7 @@ class _Search:
         return _Choices(
             tuple(every),
             np.array([stage_cycles(self.network, op, one) for one in every]),
-            np.array([layer_luts(self.network, op, one) for one in every]),
+            np.array([layer_luts(self.network, op, one) for one in every], dtype=np.float64),
             np.array([lanes_in(self.network, op, one) for one in every]),
             np.array([lanes_out(one) for one in every]),
         )
