@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -41,14 +41,11 @@ MAX_EXACT_BITS = 24
 class Builder:
     """The operations so far, in order, and the network's input."""
 
-    def __init__(
-        self, input_name: str, batch: int = 1, drop_softmax: bool = False, readers: Mapping[str, int] | None = None
-    ) -> None:
+    def __init__(self, input_name: str, batch: int = 1, drop_softmax: bool = False) -> None:
         """No operations; the input's type is not known yet."""
         self.input_name = input_name
         self.batch = batch
         self.drop_softmax = drop_softmax
-        self.readers = readers or {}
         # Tensors whose integers grew by a bias since their ONNX tensors were read.
         self.shifted: dict[str, IntArray] = {}
         self.input_spec: TensorSpec | None = None

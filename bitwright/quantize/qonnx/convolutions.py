@@ -41,7 +41,7 @@ def conv(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
         if bias.shape != (len(weights.values),):
             raise node.error(f"has a bias of shape {bias.shape}", f"give {len(weights.values)} numbers")
     result = convolve(builder, node, value, weights, window, node.integer("group", 1), fill, axis)
-    return (result if bias is None else add_bias(result, bias, 1),)
+    return (result if bias is None else add_bias(builder, result, bias, 1),)
 
 
 def convolve(
@@ -89,7 +89,10 @@ def convolve(
     shape = builder.specs[tensor].shape
     steps = np.repeat(slopes[:, 0], outputs // groups)
     real = (read.integers * read.scales.reshape(-1, *(1,) * (read.integers.ndim - 1))).astype(np.float64)
-    exact = exact_sums(value, weights.values.reshape(outputs, -1), also=fill) and np.array_equal(weights.values, real)
+    sums_type = operation.accumulator_type(builder.specs[source])
+    largest = max(-sums_type.lo, sums_type.hi) * float(np.abs(steps).max() * read.scales.max())
+    exact = exact_sums(value, weights.values.reshape(outputs, -1), fill, largest)
+    exact = exact and np.array_equal(weights.values, real)
     result = sums(
         builder,
         tensor,

@@ -35,7 +35,7 @@ def arithmetic(builder: Builder, node: Node, values: Values) -> tuple[Value, ...
         return (_on_input(node, source, array, swapped),)
     value, reals = per_channel(builder, node, builder.integers(node, source), array, "a constant")
     if node.kind == "Add":
-        taken_in = with_integer_bias(builder, node, value, reals)
+        taken_in = with_integer_bias(builder, value, reals)
         if taken_in is not None:
             return (taken_in,)
     return (_apply(node, value, reals, swapped),)

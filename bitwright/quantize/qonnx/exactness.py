@@ -47,17 +47,19 @@ def _unit_and_reach(value: Scaled) -> tuple[int, float] | None:
     return unit_exponent(np.append(slope, offset)), float(np.abs(ends).max())
 
 
-def exact_sums(value: Scaled, weights: Array, also: float = 0.0) -> bool:
+def exact_sums(value: Scaled, weights: Array, also: float = 0.0, largest: float | None = None) -> bool:
     """Whether products of the value and float32 weights (out, in), and their sums, are exact.
 
-    `also` is a real that occurs in the place of a value (padding).
+    `also` is a real that occurs in the place of a value (padding); `largest` is a bound on partial sums, where known.
     """
     known = _unit_and_reach(value)
     if known is None:
         return False
     unit = min(known[0], unit_exponent(np.array([also]))) + unit_exponent(weights)
-    total = np.abs(weights.astype(np.float64)).reshape(len(weights), -1).sum(axis=1)
-    return float(total.max()) * max(known[1], abs(also)) <= 2.0 ** (MANTISSA + min(unit, 512))
+    if largest is None or np.any(value.parts()[1]):
+        total = np.abs(weights.astype(np.float64)).reshape(len(weights), -1).sum(axis=1)
+        largest = float(total.max()) * max(known[1], abs(also))
+    return largest <= 2.0 ** (MANTISSA + min(unit, 512))
 
 
 def exact_additions(values: Sequence[Scaled]) -> bool:

@@ -165,7 +165,9 @@ def upsample(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
     value = builder.integers(node, values[0])
     ndim = value.index.ndim
     factors = _factors(builder, node, values, value.index.shape)
-    if ndim not in (3, 4) or factors[0] != 1 or sum(factor != 1 for factor in factors) == 0:
+    if all(factor == 1 for factor in factors):
+        return (value,)
+    if ndim not in (3, 4) or factors[0] != 1:
         raise node.error(f"scales {value.index.shape} by {factors}", "scale spatial axes by whole numbers from 2 on")
     axis = 1 if factors[1] == 1 else ndim - 1
     if factors[axis] != 1:

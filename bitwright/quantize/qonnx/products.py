@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from bitwright.graph import Linear
 from bitwright.quantize.qonnx.arranging import flatten
 from bitwright.quantize.qonnx.builder import QUANTIZE_FIRST, Builder
 from bitwright.quantize.qonnx.convolutions import columns_product
@@ -27,7 +28,12 @@ def product(builder: Builder, node: Node, value: Scaled, weights: Weights, reals
     order = np.argsort(value.index.reshape(-1, value.channels)[0])
     integers = weights.integers[:, order]
     tensor, bounds = builder.linear(node, value.tensor, integers)
-    exact = exact_sums(value, reals[:, order]) and np.array_equal(reals, weights.integers * weights.scales[:, None])
+    operation = builder.operations[-1]
+    assert isinstance(operation, Linear)
+    sums_type = operation.accumulator_type(builder.specs[value.tensor].dtype)
+    largest = max(-sums_type.lo, sums_type.hi) * abs(step) * float(weights.scales.max())
+    exact = exact_sums(value, reals[:, order], largest=largest)
+    exact = exact and np.array_equal(reals, weights.integers * weights.scales[:, None])
     shape = (*value.shape[:-1], len(integers))
     offset = (integers * weights.scales[:, None]) @ value.offset
     return sums(builder, tensor, shape, bounds, value, step * weights.scales, offset, integers.shape[1], exact)
@@ -93,7 +99,9 @@ def gemm(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
             raise node.error(
                 f"has a bias of shape {bias.shape}", f"use one number for each of {result.channels} outputs"
             )
-        result = add_bias(result, np.broadcast_to(bias.reshape(-1), (result.channels,)), constant.values.shape[1])
+        result = add_bias(
+            builder, result, np.broadcast_to(bias.reshape(-1), (result.channels,)), constant.values.shape[1]
+        )
     return (result,)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -104,8 +103,7 @@ def read_model(
     """As read_qonnx, for a loaded model; keeps the meaning of every ONNX tensor."""
     shape, batch = _input_shape(model, input_shape)
     nodes = qdq.merge_clips(model.nodes, model.constants)
-    readers = Counter(one for node in nodes for one in node.inputs) + Counter(model.outputs)
-    builder = Builder(model.input.name, batch, drop_softmax, readers)
+    builder = Builder(model.input.name, batch, drop_softmax)
     values: dict[str, Value] = {key: Constant(array) for key, array in model.constants.items()}
     values[model.input.name] = _input_value(model, builder, shape, input_type)
     for node in nodes:

@@ -18,8 +18,8 @@ from bitwright.quantize.value import Reals
 IntegerFunction = Callable[[NDArray[Any]], NDArray[Any]]
 """Integers, or reals next to them, (n, channels) to integers of the same shape."""
 
-MAX_SUM = 1 << 24
-"""Sums beyond this are not exact in float32."""
+MAX_TABLE = 1 << 22
+"""Steps of all channels together that are looked for."""
 
 
 def step_operation(
@@ -44,6 +44,11 @@ def step_operation(
 
     if _is_identity(level, lo, hi, dtype):
         return None
+    if steps * lo.size > MAX_TABLE:
+        raise node.error(
+            f"quantizes {lo.size} channels to {steps + 1} levels, for which a table of steps is too large",
+            "use fewer bits",
+        )
     found = bisect_steps(level, lo, hi, steps)
     wrong = first_difference(level, found, lo, hi)
     if wrong is not None:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from bitwright.graph import Conv, Linear
 from bitwright.quantize.qonnx.builder import Builder
-from bitwright.quantize.qonnx.model import Array, Node
+from bitwright.quantize.qonnx.model import Array
 from bitwright.quantize.qonnx.value import Scaled, plain_index
 
 MAX_BIAS = 1 << 24
@@ -49,10 +49,10 @@ def sums(
     )
 
 
-def with_integer_bias(builder: Builder, node: Node, value: Scaled, constant: Array) -> Scaled | None:
+def with_integer_bias(builder: Builder, value: Scaled, constant: Array) -> Scaled | None:
     """The value after an Add of a constant (channels,), taken in by the Linear or Conv before it.
 
-    That is so where the sums are exact, the constant is a whole number of their steps, and nobody else reads them;
+    That is so where the sums are exact, the constant is a whole number of their steps, and no operation reads them yet;
     None otherwise.
     """
     slope, offset = value.parts() if value.affine else (None, None)
@@ -63,8 +63,7 @@ def with_integer_bias(builder: Builder, node: Node, value: Scaled, constant: Arr
     if not isinstance(operation, Linear | Conv) or operation.output != value.tensor or operation.bias is not None:
         return None
     bias = constant.astype(np.float64) / slope
-    lone = all(builder.readers.get(name, 0) < 2 for name in node.inputs)
-    if not lone or not np.array_equal(bias, np.rint(bias)) or np.abs(bias).max() >= MAX_BIAS:
+    if not np.array_equal(bias, np.rint(bias)) or np.abs(bias).max() >= MAX_BIAS:
         return None
     whole = bias.astype(np.int64)
     builder.operations[place] = replace(operation, bias=whole)
@@ -74,8 +73,12 @@ def with_integer_bias(builder: Builder, node: Node, value: Scaled, constant: Arr
     return replace(value, dtype=spec.dtype, lo=value.lo + whole, hi=value.hi + whole)
 
 
-def add_bias(value: Scaled, bias: Array, terms: int) -> Scaled:
+def add_bias(builder: Builder, value: Scaled, bias: Array, terms: int) -> Scaled:
     """The value after a bias (channels,) that the executor adds inside its product, perhaps before `terms` others."""
+    taken_in = with_integer_bias(builder, value, bias)
+    if taken_in is not None:
+        builder.shifted.clear()
+        return taken_in
     constant = torch.from_numpy(bias.astype(np.float32))
     exact = value.terms == 0 and np.array_equal(bias, np.rint(bias))
 

@@ -34,6 +34,9 @@ from bitwright.quantize.thresholds import bisect_steps
 MAX_TABLE_STEPS = 255
 """Requantizations to more levels are arithmetic, to fewer a table of thresholds."""
 
+Pads = tuple[tuple[int, int], ...]
+"""Elements added before and after, for each spatial axis."""
+
 Axes = tuple[int, ...]
 """For each ONNX axis behind the batch the network's axis that it is."""
 
@@ -139,6 +142,24 @@ class Writer:
         bounds = [self.sketch.integers(word, np.array(value)) for word, value in (("least", lo), ("most", hi))]
         self.sketch.node("Clip", [source, *bounds], output, shape)
 
+    def padded(self, source: str, name: str, padding: Pads, fill: int) -> str:
+        """A Pad node in front of what makes `name`, on channels-first tensors."""
+        full = [0, 0, *(before for before, _ in padding), 0, 0, *(after for _, after in padding)]
+        held = self.sketch.constant(f"{name}_pads", np.array(full, dtype=np.int64))
+        value = self.sketch.integers(f"{name}_pad_value", np.array(fill))
+        before, rank = self.sketch.shapes[source], len(full) // 2
+        shape = tuple(before[axis] + full[axis] + full[axis + rank] for axis in range(rank))
+        return self.sketch.node("Pad", [source, held, value], self.sketch.unique(f"{name}_padded"), shape)
+
+    def pool_source(self, operation: MaxPool | SumPool, name: str, fill: int) -> tuple[str, list[int]]:
+        """The channels-first input of a pool, and its pads; those as large as the kernel need a node of their own."""
+        source = self.arranged(operation.inputs[0], self.first(operation.inputs[0]))
+        padding = operation.padding
+        pads = [before for before, _ in padding] + [after for _, after in padding]
+        if all(max(pair) < kernel for pair, kernel in zip(padding, operation.kernel, strict=True)):
+            return source, pads
+        return self.padded(source, name, padding, fill), [0] * len(pads)
+
     def check_sums(self, accumulator: IntType) -> None:
         """Raise InputError where a sum is not exact in float32."""
         if max(-accumulator.lo, accumulator.hi) > EXACT:
@@ -168,14 +189,7 @@ def _conv(writer: Writer, operation: Conv) -> None:
     sketch, padding = writer.sketch, operation.padding
     pads = [before for before, _ in padding] + [after for _, after in padding]
     if operation.pad_value != 0 and any(pads):
-        rank = len(padding) + 2
-        full = [0, 0, *(before for before, _ in padding), 0, 0, *(after for _, after in padding)]
-        held = sketch.constant(f"{operation.name}_pads", np.array(full, dtype=np.int64))
-        fill = sketch.integers(f"{operation.name}_pad_value", np.array(operation.pad_value))
-        before = sketch.shapes[given]
-        padded = tuple(before[axis] + full[axis] + full[axis + rank] for axis in range(rank))
-        given = sketch.node("Pad", [given, held, fill], sketch.unique(f"{name}_padded"), padded)
-        pads = [0] * len(pads)
+        given, pads = writer.padded(given, name, padding, operation.pad_value), [0] * len(pads)
     weights = sketch.integers(f"{operation.name}_weights", np.moveaxis(operation.weights, -1, 1), operation.weight_type)
     inputs = [given, weights]
     if operation.bias is not None:
@@ -317,16 +331,17 @@ def _top_k(writer: Writer, operation: TopK) -> None:
 
 
 def _max_pool(writer: Writer, operation: MaxPool) -> None:
-    source = operation.inputs[0]
     name, shape = writer.result(operation, writer.first(operation.output))
+    # Padding never wins: every window holds an element that is at least the least of its type.
+    source, pads = writer.pool_source(operation, name, writer.network.spec(operation.inputs[0]).dtype.lo)
     writer.sketch.node(
         "MaxPool",
-        [writer.arranged(source, writer.first(source))],
+        [source],
         name,
         shape,
         kernel_shape=list(operation.kernel),
         strides=list(operation.stride),
-        pads=[before for before, _ in operation.padding] + [after for _, after in operation.padding],
+        pads=pads,
         dilations=list(operation.dilation),
     )
 
@@ -338,14 +353,15 @@ def _sum_pool(writer: Writer, operation: SumPool) -> None:
     if max(-accumulator.lo, accumulator.hi) > EXACT >> 2:
         raise InputError(f"its sums reach {accumulator}, beyond 2^22; use fewer bits or a smaller kernel")
     name, shape = writer.result(operation, writer.first(operation.output))
+    given, pads = writer.pool_source(operation, name, 0)
     mean = sketch.node(
         "AveragePool",
-        [writer.arranged(source, writer.first(source))],
+        [given],
         sketch.unique(f"{name}_mean"),
         shape,
         kernel_shape=list(operation.kernel),
         strides=list(operation.stride),
-        pads=[before for before, _ in operation.padding] + [after for _, after in operation.padding],
+        pads=pads,
         count_include_pad=1,
     )
     size = sketch.integers(f"{operation.name}_size", np.array(int(np.prod(operation.kernel))))
