@@ -80,16 +80,31 @@ def size_buffers(accelerator: Accelerator) -> Folding:
 def _smallest(graph: TimingGraph, buffers: tuple[SizedBuffer, ...]) -> dict[str, int]:
     depths = {one.name: one.most for one in buffers}
     interval = math.ceil(steady_interval(graph))
-    for buffer in sorted(buffers, key=lambda one: (-one.most * one.width, one.name)):
-        low, high = buffer.least, buffer.most
-        while low < high:
-            middle = (low + high) // 2
-            if keeps(with_depths(graph, {**depths, buffer.name: middle}), interval):
-                high = middle
-            else:
-                low = middle + 1
-        depths[buffer.name] = high
+    pending = [sorted(buffers, key=lambda one: (-one.most * one.width, one.name))]
+    while pending:
+        group = pending.pop()
+        # Most buffers may be as small as can be, so whole groups are tried at once.
+        least = {**depths, **{one.name: one.least for one in group}}
+        if keeps(with_depths(graph, least), interval):
+            depths = least
+        elif len(group) > 1:
+            half = len(group) // 2
+            pending += [group[half:], group[:half]]
+        else:
+            depths[group[0].name] = _bisect(graph, depths, group[0], interval)
     return depths
+
+
+def _bisect(graph: TimingGraph, depths: Mapping[str, int], buffer: SizedBuffer, interval: int) -> int:
+    """The smallest depth of one buffer, more than its least, beside the others' depths."""
+    low, high = buffer.least + 1, depths[buffer.name]
+    while low < high:
+        middle = (low + high) // 2
+        if keeps(with_depths(graph, {**depths, buffer.name: middle}), interval):
+            high = middle
+        else:
+            low = middle + 1
+    return high
 
 
 def keeps(graph: TimingGraph, interval: int) -> bool:

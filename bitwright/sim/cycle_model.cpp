@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <vector>
 
 namespace {
@@ -47,7 +48,7 @@ struct Actor {
     int64_t stalled = 0;
     std::vector<int64_t> stalled_by_frame;
     std::vector<Time> last_by_frame;
-    std::vector<Time> history;  // firing times of the last kMaxPeriod + 1 frames
+    std::unique_ptr<Time[]> history;  // times of the events of the last kMaxPeriod + 1 frames
     std::vector<Twin> twins;    // one for each period
     int64_t linear_since = kNever;  // from this frame on each event moved as far as in the frame before
     std::vector<Time> ready_shift;  // how far the cycle in which each event has its data moves in a frame
@@ -65,6 +66,7 @@ struct Evaluator {
     bool find_period;
     int64_t depth = 1, checked = 0;
     int64_t simulated = 0, period = 0;
+    bool behind = false;  // some actor goes on slower than the pace
     Time shift = 0;
     std::vector<int64_t> work;
 
@@ -291,6 +293,10 @@ struct Evaluator {
         if (ahead >= frames || depth + 3 > kMaxPeriod) return;
         const int64_t skip = std::min(steady_frames() - 1, frames - ahead);
         if (skip < 2) return;
+        if (pace) {
+            for (const Actor &actor : actors) behind = behind || moved(actor, actor.firings - 1) > pace;
+            if (behind) return;
+        }
         for (Edge &edge : edges) {
             move(edge.produce_time, edge.produced, skip, edge, actors[edge.source], edge.producer);
             move(edge.release_time, edge.released, skip, edge, actors[edge.target], edge.releaser);
@@ -348,9 +354,10 @@ struct Evaluator {
             const int64_t before = checked;
             if (periodic()) return true;
             if (checked != before) drift();
+            if (behind) break;
         }
         simulated = frames;
-        return std::all_of(actors.begin(), actors.end(), [this](const Actor &a) { return a.frame == frames; });
+        return behind || std::all_of(actors.begin(), actors.end(), [this](const Actor &a) { return a.frame == frames; });
     }
 
     // Frame f of `row` (`beats` times each) lies `shift` after frame f - period, for all frames past the evaluated ones.
@@ -364,7 +371,8 @@ struct Evaluator {
 extern "C" {
 
 // actors: (kind, events) each. spans: firings of each event, actor after actor. pace: the source gives no frame before
-// cycle frame * pace. edges: (source, target, capacity, latency, beats) each. patterns: for each edge in turn
+// cycle frame * pace, and the run ends, without its times, when that is too fast.
+// edges: (source, target, capacity, latency, beats) each. patterns: for each edge in turn
 // need and release (as many as the target has firings) and produce (as many as the source has firings).
 // gaps: one for each input beat, or null. waits: for each sink in turn the cycles to wait at each place of its mask, of
 // `wait_lengths` places (0: always ready). input_accepted, output_accepted: results, the sinks one after another.
@@ -394,7 +402,8 @@ int64_t cycle_model_evaluate(int64_t actor_count, const int64_t *actors, const i
         actor.spans = spans;
         spans += actor.firings;
         if (find_period) {
-            actor.history.resize((kMaxPeriod + 1) * actor.firings);
+            // Not set to 0: of a short run most pages are never touched.
+            actor.history.reset(new Time[(kMaxPeriod + 1) * actor.firings]);
             actor.twins.resize(kMaxPeriod + 1);
         }
         if (actor.kind == kSink) {

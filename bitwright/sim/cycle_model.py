@@ -136,8 +136,8 @@ def evaluate(
 
     `gaps`: for each input beat the cycles that the source waits before offering it (none: 0). `ready_masks`: for each
     output the repeated pattern of cycles in which its sink is ready (None: always). `pace`: the source starts no frame
-    before cycle `frame * pace`. Without gaps and masks, the evaluation stops as soon as frames are proven to repeat,
-    and the rest is written down exactly.
+    before cycle `frame * pace`; where that is too fast to go on for ever, only `period` (0) is told. Without gaps and
+    masks, the evaluation stops as soon as frames are proven to repeat, and the rest is written down exactly.
 
     Raises InputError for a graph or environment that makes no sense, DeadlockError when nothing can move any more.
     """
