@@ -17,7 +17,7 @@ from bitwright.quantize.value import IndexValue, IntegerValue, RealFunction, Rea
 def view(planner: Planner, node: str, name: str, value: Value, change: Callable[[Places], Places]) -> Value:
     """The value after a reshape or transposition of the module's tensor; only a flat result costs an operation."""
     if isinstance(value, RealInput):
-        return RealInput(value.layout.view(change))
+        return replace(value, layout=value.layout.view(change))
     if isinstance(value, IndexValue):
         raise LoweringError(name, "reshapes indices", "leave the indices as they are")
     found = planner.integers(name, value)

@@ -55,7 +55,7 @@ def read_sums(name: str, layer: Any, quantized_input: object) -> SumsReading:
         raise LoweringError(name, "its weights are no multiples of their scale", "use an integer weight_quant")
     bits = int(weight.bit_width.item())
 
-    def real(sums: Tensor, step: float) -> Tensor:
+    def real(sums: Tensor, step: float | Tensor) -> Tensor:
         y = sums * (step * scale)
         result: Tensor = y if bias is None else y + bias.reshape(-1)
         return result

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from bitwright.errors import LoweringError
-from bitwright.quantize.value import Constant, IntegerValue, Reals
+from bitwright.quantize.value import Constant, IntegerValue, RealInput, Reals
 
 ADD: frozenset[Any] = frozenset({operator.add, operator.iadd, torch.add, "add", "add_"})
 SUBTRACT: frozenset[Any] = frozenset({operator.sub, operator.isub, torch.sub, "sub", "sub_"})
@@ -42,13 +42,15 @@ def call_of(target: Any) -> Call:
     return function
 
 
-def after_arithmetic(name: str, target: Any, args: tuple[Any, ...], keywords: dict[str, Any]) -> IntegerValue:
-    """An IntegerValue after +, -, *, / or negation with constants (numbers, or one for each channel)."""
-    values = [argument for argument in args if isinstance(argument, IntegerValue)]
+def after_arithmetic(
+    name: str, target: Any, args: tuple[Any, ...], keywords: dict[str, Any]
+) -> IntegerValue | RealInput:
+    """A value after +, -, *, / or negation with constants: numbers, or one for each channel behind the quantizer."""
+    values = [argument for argument in args if isinstance(argument, IntegerValue | RealInput)]
     if len(values) != 1 or keywords:
         raise LoweringError(name, f"combines {len(values)} tensors", "use arithmetic with one tensor and constants")
     value = values[0]
-    first = isinstance(args[0], IntegerValue)
+    first = isinstance(args[0], IntegerValue | RealInput)
     held = [argument.held if isinstance(argument, Constant) else argument for argument in args]
     place = 0 if first else 1
     call = call_of(target)
@@ -57,30 +59,43 @@ def after_arithmetic(name: str, target: Any, args: tuple[Any, ...], keywords: di
         result: Tensor = call(*held[:place], x, *held[place + 1 :])
         return result
 
-    if target in NEGATE:
-        return value.then_affine(step, -1.0, 0.0)
-    constant = _reals(name, held[1 - place], value)
-    if target in ADD:
-        return value.then_affine(step, 1.0, constant)
-    if target in SUBTRACT:
-        return value.then_affine(step, 1.0, -constant) if first else value.then_affine(step, -1.0, constant)
-    if target in MULTIPLY:
-        return value.then_affine(step, constant, 0.0)
-    if not first:
+    constant = np.zeros(1) if target in NEGATE else _reals(name, held[1 - place], value)
+    if target in DIVIDE and not first:
         raise LoweringError(name, "divides by a tensor", "divide by a constant")
-    if np.any(constant == 0):
+    if target in DIVIDE and np.any(constant == 0):
         raise LoweringError(name, "divides by 0", "use another constant")
-    return value.then_affine(step, 1.0 / constant, 0.0)
+    slope, offset = _line(target, constant, first)
+    if isinstance(value, RealInput):
+        return value.then_affine(step, float(slope.reshape(-1)[0]), float(offset.reshape(-1)[0]))
+    return value.then_affine(step, slope, offset)
 
 
-def _reals(name: str, constant: object, value: IntegerValue) -> Reals:
-    """The constant for each channel of the module."""
+def _line(target: Any, constant: Reals, first: bool) -> tuple[Reals, Reals]:
+    """Slope and offset of an operation with `constant`; `first` when the constant comes second."""
+    ones, zeros = np.ones_like(constant), np.zeros_like(constant)
+    if target in NEGATE:
+        return -ones, zeros
+    if target in ADD:
+        return ones, constant
+    if target in SUBTRACT:
+        return (ones, -constant) if first else (-ones, constant)
+    if target in MULTIPLY:
+        return constant, zeros
+    return 1.0 / constant, zeros
+
+
+def _reals(name: str, constant: object, value: IntegerValue | RealInput) -> Reals:
+    """The constant for each channel of the module; one value before the input's quantizer."""
     if isinstance(constant, Tensor):
         found = constant.detach().double().numpy()
     elif isinstance(constant, int | float) and not isinstance(constant, bool):
         found = np.array(float(constant))
     else:
         raise LoweringError(name, f"does arithmetic with {type(constant).__name__}", "use numbers or tensors")
+    if isinstance(value, RealInput):
+        if found.size != 1 or not np.all(np.isfinite(found)):
+            raise LoweringError(name, "changes the input channel by channel before its quantizer", "use one number")
+        return found.reshape(1)
     channels, axis, shape = value.channels, value.layout.channel_axis, value.layout.module_shape
     wanted = () if found.size == 1 else _aligned(found.shape, len(shape))
     if found.size != 1 and (axis is None or wanted != tuple(channels if i == axis else 1 for i in range(len(shape)))):

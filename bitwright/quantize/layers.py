@@ -45,7 +45,7 @@ def read_sums(layer: BinaryLinear | TernaryLinear | QuantizedConv) -> SumsReadin
     bias = None if layer.bias is None else layer.bias.detach()
     out = len(integers)
 
-    def real(sums: Tensor, step: float) -> Tensor:
+    def real(sums: Tensor, step: float | Tensor) -> Tensor:
         y = sums * step
         if alpha is not None:
             y = y * alpha

@@ -112,7 +112,9 @@ def _as_module_takes_it(given: Tensor, network: Network) -> Tensor:
         integers = integers.permute(0, *(int(axis) + 1 for axis in np.argsort(quantizer.axes)))
     if takes_them:
         return integers.to(as_integers[0])
-    return integers.double() * quantizer.scale + (quantizer.threshold if quantizer.kind == "bipolar" else 0.0)
+    return (integers.double() - quantizer.zero_point) * quantizer.scale + (
+        quantizer.threshold if quantizer.kind == "bipolar" else 0.0
+    )
 
 
 def _example(module: nn.Module, example_input: Tensor | NDArray[Any]) -> Tensor:

@@ -22,15 +22,16 @@ class SumsReading:
     """An integer linear layer or convolution: int64 weights, their type, and what PyTorch makes of the exact sums.
 
     `weights` are (out, in) for a linear layer, (out, *kernel, in / groups) for a convolution, whose `window` tells
-    where the kernel lies. `real(sums, input_step)` takes sums of integers (..., out) to the layer's real output;
-    `slope` and `bias` (out,) say the same as numbers: real = slope * input_step * sum + bias.
+    where the kernel lies. `real(sums, input_step)` takes sums of integers (..., out) to the layer's real output, with
+    one step for all or one for each output; `slope` and `bias` (out,) say the same as numbers: real = slope *
+    input_step * sum + bias.
     """
 
     weights: IntArray
     weight_type: IntType
     slope: Reals
     bias: Reals
-    real: Callable[[Tensor, float], Tensor]
+    real: Callable[[Tensor, float | Tensor], Tensor]
     window: Window | None = None
 
 

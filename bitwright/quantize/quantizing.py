@@ -30,7 +30,7 @@ def plan_quantizer(
     # No operation stands for the input's quantizer, so it may be called like the input itself.
     name = name if isinstance(value, RealInput) and name == "input" else planner.unique(name)
     if isinstance(value, RealInput):
-        quantizer = read_input_quantizer(name, layer, reading)
+        quantizer = read_input_quantizer(name, layer, reading, value)
         if not any(isinstance(one, InputPlan) and one.quantizer == quantizer for one in planner.plans):
             planner.plans.append(InputPlan(name, node, quantizer, reading, value.layout, stage, argument))
         scale = np.broadcast_to(reading.scale, value.layout.shape[-1:])

@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from bitwright.errors import InputError, LoweringError
@@ -14,7 +15,7 @@ from bitwright.quantize.arrangement import channels_first, channels_last
 from bitwright.quantize.layout import Layout
 from bitwright.quantize.plan import OperationPlan, SumsReading
 from bitwright.quantize.planner import MAX_INPUT_BITS, QUANTIZE_FIRST, Planner
-from bitwright.quantize.value import IntegerValue, PaddedValue, Value
+from bitwright.quantize.value import IntegerValue, PaddedValue, Reals, Value
 from bitwright.quantize.window import Window
 
 
@@ -22,13 +23,7 @@ def plan_sums(planner: Planner, node: str, name: str, value: Value, reading: Sum
     """The value behind an integer linear layer or convolution."""
     padded, name = value, planner.unique(name)
     source = planner.integers(name, value.inner if isinstance(value, PaddedValue) else value)
-    step = source.grid_step
-    if step is None:
-        raise LoweringError(
-            name,
-            "its input is not quantized to one scale for all channels",
-            "put a quantizer with one scale directly before it, such as integer_activation(bits)",
-        )
+    steps = _output_steps(name, source, reading)
     if source.dtype.width > MAX_INPUT_BITS:
         raise LoweringError(
             name, f"its input has {source.dtype.width} bits, more than {MAX_INPUT_BITS}", QUANTIZE_FIRST
@@ -39,12 +34,14 @@ def plan_sums(planner: Planner, node: str, name: str, value: Value, reading: Sum
     else:
         source = channels_first(planner, node, name, source)
         window = merge_pads(name, padded, reading.window)
-        operation, lows, highs = _conv(name, source, reading, window, step)
+        operation, lows, highs = _conv(name, source, reading, window, steps)
+
+    step: float | Tensor = float(steps[0]) if np.all(steps == steps[0]) else torch.from_numpy(steps)
 
     def real(sums: Tensor) -> Tensor:
-        return reading.real(sums, step)
+        return reading.real(sums, step if isinstance(step, float) else step.to(sums.dtype))
 
-    slope = np.array(reading.slope * step)
+    slope = np.array(reading.slope * steps)
     behind = Layout.same if reading.window is None else Layout.channels_first
     spec, layout = planner.operation(node, operation, (source,), behind, real, slope)
     return IntegerValue(
@@ -57,6 +54,23 @@ def plan_sums(planner: Planner, node: str, name: str, value: Value, reading: Sum
         slope=slope,
         offset=np.array(reading.bias),
         rising=np.sign(slope).astype(np.int64),
+    )
+
+
+def _output_steps(name: str, source: IntegerValue, reading: SumsReading) -> Reals:
+    """The real step of each output's input: one for all, or one for each group of a convolution."""
+    steps, out = source.grid_steps, len(reading.weights)
+    groups = 1 if reading.window is None else reading.window.groups
+    if steps is not None and source.layout.channel_order is None and steps.size % groups == 0:
+        each = steps.reshape(groups, -1)
+        if np.all(each == each[:, :1]):
+            return np.repeat(each[:, 0], out // groups)
+    if steps is not None and np.all(steps == steps[0]):
+        return np.full(out, steps[0])
+    raise LoweringError(
+        name,
+        "its input is not quantized to one scale for all channels",
+        "put a quantizer with one scale directly before it, such as integer_activation(bits)",
     )
 
 
@@ -73,7 +87,7 @@ def _linear(name: str, source: IntegerValue, reading: SumsReading) -> tuple[Oper
 
 
 def _conv(
-    name: str, source: IntegerValue, reading: SumsReading, window: Window, step: float
+    name: str, source: IntegerValue, reading: SumsReading, window: Window, steps: Reals
 ) -> tuple[Operation, IntArray, IntArray]:
     try:
         operation = Conv(
@@ -86,7 +100,7 @@ def _conv(
             padding=window.padding,
             dilation=window.dilation,
             groups=window.groups,
-            pad_value=_integer_pad(name, window, step),
+            pad_value=_integer_pad(name, window, steps),
         )
         lows, highs = operation.bounds(TensorSpec(source.shape, source.dtype))
     except InputError as error:
@@ -130,12 +144,14 @@ def merge_pads(name: str, value: Value, window: Window) -> Window:
     return replace(window.padded(value.pads), pad_value=value.value)
 
 
-def _integer_pad(name: str, window: Window, step: float) -> int:
+def _integer_pad(name: str, window: Window, steps: Reals) -> int:
     if not window.is_padded:
         return 0
-    integer = int(np.rint(window.pad_value / step))
-    if not math.isfinite(window.pad_value) or integer * step != window.pad_value:
+    integer = int(np.rint(window.pad_value / steps[0])) if math.isfinite(window.pad_value) else 0
+    if np.any(integer * steps != window.pad_value):
         raise LoweringError(
-            name, f"pads with {window.pad_value}, no multiple of its input's scale {step}", "pad with 0 or a multiple"
+            name,
+            f"pads with {window.pad_value}, no multiple of its input's scale {steps[0]}",
+            "pad with 0 or a multiple",
         )
     return integer

@@ -6,6 +6,7 @@ import copy
 import inspect
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
@@ -21,8 +22,39 @@ def is_layer(module: nn.Module) -> bool:
     return type(module).__module__.startswith(LEAF_PACKAGES) and not isinstance(module, containers)
 
 
+SCALE_KEEPING = (nn.Identity, nn.Dropout, nn.MaxPool1d, nn.MaxPool2d, nn.Flatten, nn.Upsample)
+"""Layers of torch.nn that give a Brevitas QuantTensor for a QuantTensor."""
+
+
+class _QuantTensorProxy(fx.Proxy):
+    """Stands for what a Brevitas layer returns with its scale, and says so when forward() asks by isinstance."""
+
+    @property
+    def __class__(self) -> Any:
+        from brevitas.quant_tensor import QuantTensor
+
+        return QuantTensor
+
+    @__class__.setter
+    def __class__(self, _: Any) -> None:
+        raise TypeError("a proxy stays what it stands for")
+
+
 class _LayerTracer(fx.Tracer):
     """torch.fx with layers as leaves; a user's own modules are traced through, however deep."""
+
+    def proxy(self, node: fx.Node) -> fx.Proxy:
+        """The proxy of a node, of the kind of tensor that it will be."""
+        return _QuantTensorProxy(node, self) if self._keeps_scale(node) else super().proxy(node)
+
+    def _keeps_scale(self, node: fx.Node) -> bool:
+        if node.op != "call_module":
+            return False
+        layer = self.root.get_submodule(str(node.target))
+        if hasattr(layer, "return_quant_tensor"):
+            return bool(layer.return_quant_tensor)
+        source = node.args[0] if node.args else None
+        return isinstance(layer, SCALE_KEEPING) and isinstance(source, fx.Node) and self._keeps_scale(source)
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return is_layer(m)
@@ -59,7 +91,7 @@ def trace(module: nn.Module) -> TracedModule:
     name = type(module).__name__
     try:
         graph = _LayerTracer().trace(double)
-    except (fx.proxy.TraceError, TypeError) as error:
+    except (fx.proxy.TraceError, TypeError, ValueError, AttributeError, RuntimeError, AssertionError) as error:
         raise LoweringError(
             name,
             f"its forward() cannot be traced ({_first_line(error)})",

@@ -21,9 +21,23 @@ Reals = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class RealInput:
-    """The network's input before its quantizer."""
+    """The network's input before its quantizer, or `slope * input + offset` (`steps` in PyTorch)."""
 
     layout: Layout
+    steps: tuple[RealFunction, ...] = ()
+    slope: float = 1.0
+    offset: float = 0.0
+
+    def then_affine(self, step: RealFunction, slope: float, offset: float) -> RealInput:
+        """This input after `step`, y = slope * x + offset."""
+        steps = (*self.steps, step)
+        return replace(self, steps=steps, slope=self.slope * slope, offset=self.offset * slope + offset)
+
+    def real(self, x: Tensor) -> Tensor:
+        """What PyTorch makes of the input before its quantizer."""
+        for step in self.steps:
+            x = step(x)
+        return x
 
 
 @dataclass(frozen=True)
@@ -76,6 +90,13 @@ class IntegerValue:
         if not self.affine or self.offset is None or np.any(self.offset != 0):
             return None
         return self.uniform_slope
+
+    @property
+    def grid_steps(self) -> Reals | None:
+        """s for each channel, none 0, when real = s * integer; None otherwise."""
+        if not self.affine or self.slope is None or self.offset is None:
+            return None
+        return None if np.any(self.offset != 0) or np.any(self.slope == 0) else self.slope
 
     def real(self, integers: IntArray) -> Tensor:
         """What PyTorch computes for integers (n, channels): float64 (n, channels)."""

@@ -22,8 +22,9 @@ def function_value(scope: Scope, node: fx.Node) -> Value:
     args += [scope.argument(argument) for argument in node.args]
     sources = [scope.values[source] for source in node.all_input_nodes]
     asks_shape = target == "size" or (target is getattr and args[1] == "shape")
+    asks_kind = target is getattr and args[1] in ("device", "dtype")
     of_shape = asks_shape or any(isinstance(one, Constant) and one.of_shape for one in sources)
-    if asks_shape or not any(isinstance(one, TENSORS) for one in sources):
+    if asks_shape or asks_kind or not any(isinstance(one, TENSORS) for one in sources):
         return Constant(scope.recorded[node.name], of_shape)
     if target in functions.CONCATENATE:
         return _concatenate(scope, node, name, args, keywords)
@@ -48,7 +49,7 @@ def function_value(scope: Scope, node: fx.Node) -> Value:
         if target in functions.ADD | functions.SUBTRACT and len(joined) == 2 == len(args) and not keywords:
             sign = -1 if target in functions.SUBTRACT else 1
             return joins.add(scope.planner, node.name, name, joined[0], joined[1], sign)
-        held = [one if isinstance(one, IntegerValue | Constant) else _scalar(name, one) for one in args]
+        held = [one if isinstance(one, IntegerValue | RealInput | Constant) else _scalar(name, one) for one in args]
         return functions.after_arithmetic(name, target, tuple(held), keywords)
     if target in spatial_functions.SPATIAL or target in spatial_functions.REDUCE:
         found = scope.tensor(name, first)
