@@ -13,6 +13,7 @@ from bitwright.cli.answer import answer, only_answers_on_stdout
 from bitwright.cli.bench import bench
 from bitwright.cli.compare import compare
 from bitwright.cli.compile import compile
+from bitwright.cli.convert import convert
 from bitwright.cli.demo import demo
 from bitwright.cli.doctor import doctor
 from bitwright.cli.energy import energy
@@ -35,7 +36,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for command in (doctor, train, compile, simulate, verify, energy, synth, compare, report, demo, bench):
+for command in (doctor, train, convert, compile, simulate, verify, energy, synth, compare, report, demo, bench):
     app.command()(command)
 
 

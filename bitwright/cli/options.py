@@ -11,10 +11,12 @@ NetworkArgument = Annotated[
     str,
     typer.Argument(
         metavar="NETWORK",
-        help="A network file, a checkpoint file, or a shipped checkpoint: tfc-w1a1, tfc-w2a2, tfc-int8 ...",
+        help="A network file, a quantized .onnx file, a checkpoint file, or a shipped checkpoint: tfc-w1a1 ...",
     ),
 ]
-NetworksArgument = Annotated[list[str], typer.Argument(metavar="NETWORK...", help="Network files or checkpoints.")]
+NetworksArgument = Annotated[
+    list[str], typer.Argument(metavar="NETWORK...", help="Network files, .onnx files or checkpoints.")
+]
 OutFolder = Annotated[Path, typer.Option("--output", "-o", help="The folder to write; made anew, replaced whole.")]
 TargetCycles = Annotated[
     int | None, typer.Option("--target-cycles", help="Cycles a frame that no layer may exceed. [default: about 64]")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bitwright.cli.answer import say
 from bitwright.errors import InputError
 from bitwright.graph import Network
 from bitwright.graph.types import IntArray
@@ -80,12 +82,24 @@ def classes(network: Network, outputs: Any) -> NDArray[Any]:
     return np.asarray((scores[0] if isinstance(scores, tuple) else scores).argmax(axis=-1))
 
 
-def read_subject(given: str, mnist: Path | None = None) -> Subject:
-    """The network of a network file, a checkpoint file (.safetensors), or a shipped checkpoint such as tfc-w1a1.
+@dataclass(frozen=True)
+class OnnxOptions:
+    """What an ONNX file may not say itself: see `bitwright.read_qonnx`. `input_type` is a word such as uint8."""
 
-    Raises NetworkFormatError, CheckpointError or LoweringError.
+    input_shape: tuple[int, ...] | None = None
+    input_type: str | None = None
+    drop_softmax: bool = False
+
+
+def read_subject(given: str, mnist: Path | None = None, onnx: OnnxOptions | None = None) -> Subject:
+    """The network of a network file, a quantized ONNX file, a checkpoint file (.safetensors), or a shipped checkpoint.
+
+    A shipped checkpoint is a name such as tfc-w1a1. Raises NetworkFormatError, CheckpointError or LoweringError.
     """
     path = Path(given)
+    if path.suffix == ".onnx":
+        network = _read_onnx(path, onnx or OnnxOptions())
+        return Subject(network.name, network, None, mnist)
     if path.suffix == ".safetensors":
         from bitwright.models import load_checkpoint
 
@@ -97,6 +111,21 @@ def read_subject(given: str, mnist: Path | None = None) -> Subject:
     from bitwright.models import load_pretrained
 
     return lowered(given, load_pretrained(topology, precision).model, mnist)
+
+
+def _read_onnx(path: Path, options: OnnxOptions) -> Network:
+    """The network of an ONNX file; warnings are said on stderr, a line each."""
+    from bitwright.quantize.qonnx import finn_type, read_qonnx
+
+    dtype = None if options.input_type is None else finn_type(options.input_type.upper())
+    if options.input_type is not None and dtype is None:
+        raise InputError(f"--input-type {options.input_type} is no integer type; use uint8, int4, bipolar, ternary ...")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        network = read_qonnx(path, input_shape=options.input_shape, input_type=dtype, drop_softmax=options.drop_softmax)
+    for one in caught:
+        say(f"{path}: {one.message}")
+    return network
 
 
 def lowered(name: str, model: Classifier, mnist: Path | None) -> Subject:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bitwright.errors import InputError, LoweringError, NetworkFormatError
-from bitwright.graph import BIPOLAR, TERNARY, IntType, Network, OutputScale
+from bitwright.graph import IntType, Network, OutputScale
 from bitwright.quantize.qonnx import (
     convolutions,
     elementwise,
@@ -24,6 +24,7 @@ from bitwright.quantize.qonnx import (
 )
 from bitwright.quantize.qonnx.arranging import in_order, layout_of_input
 from bitwright.quantize.qonnx.builder import Builder
+from bitwright.quantize.qonnx.datatypes import finn_type
 from bitwright.quantize.qonnx.folding import fold, shape_of
 from bitwright.quantize.qonnx.handler import Handler
 from bitwright.quantize.qonnx.layouts import input_channel_axis
@@ -160,28 +161,13 @@ def _input_shape(model: Model, given: Sequence[int] | None) -> tuple[tuple[int, 
 def _input_value(model: Model, builder: Builder, shape: tuple[int, ...], given: IntType | None) -> Value:
     axis = input_channel_axis(model, len(shape) + 1)
     source = RealInput(shape, plain_index(shape)) if axis is None else layout_of_input(shape, axis)
-    dtype = given or _annotated(model.input.annotation) or _integer_dtype(model.input.dtype)
+    dtype = given or finn_type(model.input.annotation) or _integer_dtype(model.input.dtype)
     if dtype is None:
         if model.input.dtype != np.float32:
             raise NetworkFormatError(f"input '{model.input.name}' is {model.input.dtype}; export in float32")
         return source
     builder.set_input(model.nodes[0], dtype, source.shape, None)
     return on_grid(model.input.name, source.shape, dtype, np.ones(source.shape[-1]), source.index)
-
-
-def _annotated(word: str) -> IntType | None:
-    """The type for a FINN data type, None for other words."""
-    named = {"BIPOLAR": BIPOLAR, "TERNARY": TERNARY, "BINARY": IntType.unsigned(1)}
-    if word in named:
-        return named[word]
-    for prefix, make in (("UINT", IntType.unsigned), ("INT", IntType.signed_bits)):
-        if (
-            word.startswith(prefix)
-            and word.removeprefix(prefix).isdecimal()
-            and 1 <= int(word.removeprefix(prefix)) <= 32
-        ):
-            return make(int(word.removeprefix(prefix)))
-    return None
 
 
 def _integer_dtype(dtype: np.dtype[np.generic]) -> IntType | None:

@@ -10,6 +10,7 @@ from onnx.helper import make_opsetid
 
 from bitwright.errors import InputError
 from bitwright.graph import IntArray, IntType
+from bitwright.quantize.qonnx.datatypes import finn_name
 from bitwright.quantize.qonnx.model import Array
 
 OPSET = 13
@@ -99,16 +100,3 @@ class Sketch:
 
     def _info(self, name: str) -> Any:
         return helper.make_tensor_value_info(name, self.kinds[name], self.shapes[name])
-
-
-def finn_name(dtype: IntType) -> str:
-    """The smallest FINN data type that holds an integer type."""
-    if dtype.kind != "integer":
-        return dtype.kind.upper()
-    if dtype.lo >= 0:
-        bits = max(1, dtype.hi.bit_length())
-        return "BINARY" if bits == 1 else f"UINT{bits}"
-    bits = 1
-    while IntType.signed_bits(bits).lo > dtype.lo or IntType.signed_bits(bits).hi < dtype.hi:
-        bits += 1
-    return f"INT{max(bits, 2)}"

@@ -85,7 +85,7 @@ def pad_integer(node: Node, value: Scaled, fill: float) -> int:
     integers = (fill - offset) / slope
     if np.any(integers != integers[0]) or integers[0] != np.rint(integers[0]):
         raise node.error(
-            f"pads with {fill:g}, for which its input has no integer (but {integers.min():.4g} to {integers.max():.4g})",
+            f"pads with {fill:g}, for which its input has no integer ({integers.min():.4g} to {integers.max():.4g})",
             "use a zero point of 0; for bits BipolarQuant, or MultiThreshold with out_scale 2 and out_bias -1",
         )
     return int(integers[0])

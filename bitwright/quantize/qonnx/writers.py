@@ -28,7 +28,8 @@ from bitwright.graph import (
     TopK,
     Upsample,
 )
-from bitwright.quantize.qonnx.sketch import EXACT, QONNX_DOMAIN, Sketch, finn_name
+from bitwright.quantize.qonnx.datatypes import finn_name
+from bitwright.quantize.qonnx.sketch import EXACT, QONNX_DOMAIN, Sketch
 from bitwright.quantize.thresholds import bisect_steps
 
 MAX_TABLE_STEPS = 255
@@ -105,13 +106,11 @@ class Writer:
         """Round reals to the integers [lo, hi] by a Quant node of scale 1, and a Clip where that has no such type."""
         levels = hi - lo + 1
         bits = max(1, (levels - 1).bit_length())
-        signed = lo < 0 and (lo == -(1 << (bits - 1)) or (bits > 1 and lo == 1 - (1 << (bits - 1)) and hi == -lo))
-        narrow = levels == (1 << bits) - 1 and (signed or bits > 1)
-        exact = signed or levels == 1 << bits or narrow
-        if signed and bits == 1:
-            signed = False
+        top = (1 << (bits - 1)) - 1
+        signed = bits > 1 and hi == top and lo in (-top - 1, -top)
+        narrow = levels == (1 << bits) - 1 and bits > 1
+        exact = signed or narrow or levels == 1 << bits
         if not exact:
-            bits += 1
             while not (-(1 << (bits - 1)) <= lo and hi < 1 << (bits - 1)):
                 bits += 1
             signed, narrow = True, False

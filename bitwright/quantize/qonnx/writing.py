@@ -11,7 +11,8 @@ from onnx import TensorProto
 from bitwright.errors import InputError
 from bitwright.graph import InputQuantizer, Network, Operation, OutputScale
 from bitwright.output import write_file
-from bitwright.quantize.qonnx.sketch import QONNX_DOMAIN, Sketch, finn_name
+from bitwright.quantize.qonnx.datatypes import finn_name
+from bitwright.quantize.qonnx.sketch import QONNX_DOMAIN, Sketch
 from bitwright.quantize.qonnx.writers import WRITERS, Writer
 
 MAX_FILE_BYTES = (1 << 31) - 1
