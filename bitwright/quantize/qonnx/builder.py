@@ -213,7 +213,9 @@ class Builder:
     def warn(self) -> None:
         """Warn where float32 rounding in the ONNX graph decides an integer."""
         if self.ties:
-            warnings.warn(FloatTieWarning(self.ties), stacklevel=4)
+            first = self.ties[0]
+            found = FloatTieWarning(first.layer, first.channel, first.what, len(self.ties) - 1)
+            warnings.warn(found, stacklevel=4)
 
 
 def weight_type(weights: IntArray) -> IntType:

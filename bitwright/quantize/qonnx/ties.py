@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,17 +36,17 @@ class FloatTieWarning(RoundingTieWarning):
     The integer network stands with exact sums. `layer` and `channel` are the first place; no frame is known.
     """
 
-    def __init__(self, ties: Sequence[FloatTies]) -> None:
-        first = ties[0]
-        where = f" (and so in {len(ties) - 1} other nodes)" if len(ties) > 1 else ""
+    def __init__(self, layer: str, channel: int, what: str, others: int = 0) -> None:
+        """`what` is uncertain there, and in so many `others` nodes."""
+        where = f" (and so in {others} other nodes)" if others else ""
         UserWarning.__init__(
             self,
-            f"rounding tie at node '{first.layer}', channel {first.channel}: {first.what} by the float32 rounding of "
+            f"rounding tie at node '{layer}', channel {channel}: {what} by the float32 rounding of "
             f"whatever executes the graph{where}; the integer network follows exact sums",
         )
-        self.layer = first.layer
+        self.layer = layer
         self.frame = -1
-        self.channel = first.channel
+        self.channel = channel
         self.frames = ()
 
 
