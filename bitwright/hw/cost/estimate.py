@@ -1,0 +1,113 @@
+"""The estimate of an assembled design, stage by stage."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from bitwright.hw.accelerator import Accelerator
+from bitwright.hw.cost.coefficients import luts
+from bitwright.hw.cost.memory import Family, check_family
+from bitwright.hw.cost.stages import count_stage
+from bitwright.hw.cost.tally import Tally
+
+
+@dataclass(frozen=True)
+class StageEstimate:
+    """One stage: LUTs (LUT4 on ECP5 and iCE40, LUT6 on Xilinx 7), block RAMs, DSP blocks.
+
+    `memory_bits` lie in block RAMs that have `block_bits`.
+    """
+
+    name: str
+    luts: int
+    brams: int
+    dsps: int
+    memory_bits: int
+    block_bits: int
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a design is expected to take of an FPGA of `family`. Block RAMs are counted as `synth.SynthReport` does."""
+
+    family: Family
+    stages: tuple[StageEstimate, ...]
+
+    @property
+    def luts(self) -> int:
+        """LUTs of all stages."""
+        return sum(stage.luts for stage in self.stages)
+
+    @property
+    def brams(self) -> int:
+        """Block RAMs of all stages."""
+        return sum(stage.brams for stage in self.stages)
+
+    @property
+    def dsps(self) -> int:
+        """DSP blocks of all stages."""
+        return sum(stage.dsps for stage in self.stages)
+
+    @property
+    def memory_bits(self) -> int:
+        """Bits that lie in block RAMs, copies for further read ports counted once."""
+        return sum(stage.memory_bits for stage in self.stages)
+
+    @property
+    def block_bits(self) -> int:
+        """Bits that those block RAMs have."""
+        return sum(stage.block_bits for stage in self.stages)
+
+    @property
+    def efficiency(self) -> float:
+        """The part of the block RAMs' bits that is used; 1 without block RAMs."""
+        return self.memory_bits / self.block_bits if self.block_bits else 1.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as JSON values."""
+        totals = {key: getattr(self, key) for key in ("luts", "brams", "dsps", "memory_bits", "block_bits")}
+        return {**asdict(self), **totals, "efficiency": self.efficiency, "stages": [asdict(s) for s in self.stages]}
+
+    def __str__(self) -> str:
+        """A table, a stage a line."""
+        width = max(len("stage"), *(len(stage.name) for stage in self.stages))
+        total = StageEstimate("total", self.luts, self.brams, self.dsps, self.memory_bits, self.block_bits)
+        lines = [f"{'stage':<{width}} {'LUTs':>8} {'BRAMs':>6} {'DSPs':>6} {'BRAM bits used':>15}"]
+        for row in (*self.stages, total):
+            used = f"{row.memory_bits / row.block_bits:.0%}" if row.block_bits else "-"
+            lines.append(f"{row.name:<{width}} {row.luts:>8,} {row.brams:>6,} {row.dsps:>6,} {used:>15}")
+        return "\n".join(lines)
+
+
+def summed_up(name: str, tally: Tally) -> StageEstimate:
+    """What has been counted, in numbers of resources."""
+    blocks = [one for one in tally.memories if one.mapping.kind == "block"]
+    return StageEstimate(
+        name,
+        round(luts(tally)),
+        sum(one.mapping.blocks for one in blocks),
+        tally.dsps,
+        sum(one.bits for one in blocks),
+        sum(one.mapping.block_bits for one in blocks),
+    )
+
+
+def estimate(accelerator: Accelerator, family: str, *, dsp: bool = True) -> Estimate:
+    """LUTs, block RAMs and DSP blocks that Yosys is expected to report for a design on a family's devices.
+
+    `dsp`: whether products go to DSP blocks, as on devices that have enough of them. Raises InputError for a family
+    that is not known.
+    """
+    known = check_family(family)
+    stages = []
+    for placed in accelerator.placed:
+        tally = Tally(known, dsp)
+        count_stage(placed.component, tally)
+        stages.append(summed_up(placed.component.name, tally))
+    ports = Tally(known, dsp)
+    ports.add("ports")
+    for output in accelerator.outputs:
+        ports.counter(output.beats)
+    stages.append(summed_up("ports", ports))
+    return Estimate(known, tuple(stages))

@@ -1,0 +1,66 @@
+"""What processing elements are built of."""
+
+from __future__ import annotations
+
+from bitwright.graph import IntType
+from bitwright.hw.cost.tally import EXACT, Number, Tally
+from bitwright.hw.popcount import Kind, lut4_ecp5, lut4_ice40, lut6
+from bitwright.hw.processing_element import centre_width, chunks
+from bitwright.hw.product import Product
+
+
+def number(dtype: IntType) -> Number:
+    """An integer type as bits and sign."""
+    return dtype.width, dtype.signed
+
+
+def popcount_luts(tally: Tally, kind: Kind, bits: int) -> int:
+    """LUTs of a popcount module, which synthesis keeps as it is written."""
+    if tally.family == "ecp5":
+        return lut4_ecp5.cost(lut4_ecp5.network(bits))
+    if tally.family == "ice40":
+        return lut4_ice40.cost(lut4_ice40.network(kind, bits))
+    return lut6.cost(lut6.network(kind, bits))
+
+
+def count_products(tally: Tally, product: Product, simd: int, count: int) -> Number:
+    """`count` dot products of a processing element, without the accumulator; the dot product's type."""
+    if product.kind == "multiply":
+        a, b = number(product.input_type), number(product.weight_type)
+        tally.product(a, b, simd * count)
+        return tally.tree([((a[0] + b[0], a[1] or b[1]), 0)] * simd, count)
+    kinds: dict[str, Kind] = {"xnor": "xnor", "masked_xnor": "plain", "planes": "and"}
+    pairs = [1] if product.kind != "planes" else [w * x for w in product.weight_planes for x in product.input_planes]
+    operands: list[tuple[Number, int]] = []
+    for start, end in chunks(simd):
+        bits = end - start
+        tally.add(EXACT, popcount_luts(tally, kinds[product.kind], bits) * len(pairs) * count)
+        operands += [((bits.bit_length() + (c < 0), c < 0), abs(c).bit_length() - 1) for c in pairs]
+        tally.add("negation", count * bits.bit_length() * sum(c < 0 for c in pairs))
+    if product.kind == "masked_xnor":
+        tally.add("masked product", simd * count)
+    return tally.tree(operands, count)
+
+
+def count_input_sums(tally: Tally, product: Product, simd: int, count: int) -> None:
+    """`count` sums of a beat's inputs."""
+    operands: list[tuple[Number, int]] = []
+    for start, end in chunks(simd):
+        bits = end - start
+        tally.add(EXACT, popcount_luts(tally, "plain", bits) * len(product.input_planes) * count)
+        operands += [((bits.bit_length() + (c < 0), c < 0), abs(c).bit_length() - 1) for c in product.input_planes]
+    tally.tree(operands, count)
+
+
+def count_elements(tally: Tally, product: Product, *, simd: int, count: int, slices: int, beats: int) -> None:
+    """`count` processing elements, and the sums of inputs of `slices` operands where the product needs them."""
+    dot = count_products(tally, product, simd, count)
+    register = number(product.accumulator.register)
+    operands: list[tuple[Number, int]] = [(dot, int(product.centred))]
+    if product.centred:
+        count_input_sums(tally, product, simd, slices)
+        operands.append(((centre_width(product, simd), True), 0))
+    if beats > 1:
+        operands.append((register, 0))
+        tally.add("accumulator", count * register[0])
+    tally.sums(operands, register[0], count)

@@ -1,0 +1,195 @@
+"""Counting what a stage is built of: memories, DSP blocks, and terms that each cost some LUTs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from bitwright.hw.adder_tree import LEVELS_PER_REGISTER
+from bitwright.hw.cost.dsp import dsp_blocks
+from bitwright.hw.cost.memory import Family, MemoryMapping, map_memory
+
+LUT_INPUTS: dict[Family, int] = {"ecp5": 4, "ice40": 4, "xilinx7": 6}
+
+NARROW_SUM: dict[Family, int] = {"ecp5": 4, "ice40": 2, "xilinx7": 2}
+"""Bits up to which Yosys builds a sum of plain LUTs instead of a carry chain."""
+
+EXACT = "luts"
+"""The term that is a number of LUTs already."""
+
+
+@dataclass(frozen=True)
+class MappedMemory:
+    """One memory of a stage and what it becomes; `bits` are those it holds, once."""
+
+    name: str
+    bits: int
+    mapping: MemoryMapping
+
+
+Number = tuple[int, bool]
+"""Bits of a number and whether it has a sign."""
+
+
+def address_bits(depth: int) -> int:
+    """Bits of the address of so many words."""
+    return (depth - 1).bit_length()
+
+
+class Tally:
+    """What has been counted so far, for one family; without `dsp` all products are built of LUTs."""
+
+    def __init__(self, family: Family, dsp: bool = True) -> None:
+        self.family: Family = family
+        self.dsp = dsp
+        self.terms: Counter[str] = Counter()
+        self.memories: list[MappedMemory] = []
+        self.dsps = 0
+
+    def add(self, term: str, amount: float = 1) -> None:
+        """So much more of a term."""
+        if amount:
+            self.terms[term] += amount  # type: ignore[assignment]
+
+    def sum(self, width: int, count: float = 1) -> None:
+        """`count` adders or subtracters of two operands with results of `width` bits."""
+        if width <= NARROW_SUM[self.family]:
+            self.add("narrow sum", count * width)
+        else:
+            self.add("sum", count * (2 * -(-width // 2) if self.family == "ecp5" else width))
+
+    def sums(self, operands: Sequence[tuple[Number, int]], width: int, count: float = 1) -> None:
+        """`count` sums of operands with shifts to the left, in one cycle, modulo 2^width.
+
+        Yosys (`alumacc`, `maccmap`) makes three and more into two by rows of full adders, then adds those.
+        """
+        if len(operands) < 2:
+            return
+        heights = [0] * width
+        for (bits, _), shift in operands:
+            for column in range(shift, min(width, shift + bits)):
+                heights[column] += 1
+        adders, carries, lowest = 0, 0, width
+        for column, height in enumerate(heights):
+            left = height + carries
+            carries = max(0, (left - 1) // 2)
+            adders += carries
+            left -= 2 * carries
+            if left > 1:
+                lowest = min(lowest, column)
+        self.add("full adder", count * adders)
+        self.sum(width - min(shift for _, shift in operands), count)
+
+    def compare(self, width: int, count: float = 1, *, constant: bool = False) -> None:
+        """`count` comparisons of numbers, or of a number with a constant."""
+        self.add("compare constant" if constant else "compare", count * width)
+
+    def tree(self, operands: Iterable[tuple[Number, int]], count: float = 1) -> Number:
+        """`count` adder trees (`adder_tree`) over numbers with shifts to the left; the sum's type."""
+        values = list(operands)
+        level = 0
+        joined = [[one] for one in values]
+        while len(values) > 1:
+            level += 1
+            sums, terms = [], []
+            for index in range(0, len(values) - 1, 2):
+                (a, shift_a), (b, shift_b) = values[index : index + 2]
+                least = min(shift_a, shift_b)
+                sums.append((_added((a[0] + shift_a - least, a[1]), (b[0] + shift_b - least, b[1])), least))
+                terms.append(joined[index] + joined[index + 1])
+            if len(values) % 2:
+                sums.append(values[-1])
+                terms.append(joined[-1])
+            values, joined = sums, terms
+            if level % LEVELS_PER_REGISTER == 0 or len(sums) == 1:
+                for ((width, _), least), own in zip(values, joined, strict=True):
+                    self.sums([(one, shift - least) for one, shift in own], width, count)
+                joined = [[one] for one in values]
+        (width, signed), shift = values[0]
+        return (width + shift, signed)
+
+    def product(self, a: Number, b: Number, count: int = 1) -> None:
+        """`count` products, in DSP blocks where Yosys takes them."""
+        blocks = dsp_blocks(self.family, *a, *b) if self.dsp else 0
+        self.dsps += blocks * count
+        if not blocks:
+            self.add("product", count * a[0] * b[0])
+
+    def memory(
+        self, name: str, width: int, depth: int, *, reads: int = 1, written: bool = True, clocked: bool = True
+    ) -> None:
+        """A memory with a write port (unless it is a ROM) and `reads` read ports."""
+        mapping = map_memory(self.family, width, depth, reads=reads, written=written, clocked=clocked)
+        self.memories.append(MappedMemory(name, width * depth, mapping))
+        self.add(EXACT, mapping.luts)
+        if mapping.kind == "logic":
+            if written:
+                self.add("register mux", reads * width * (depth - 1))
+                self.add("register enable", depth)
+            else:
+                self._lookup(width, depth)
+            return
+        self.add("memory mux", reads * width * (mapping.parts - 1))
+        if mapping.held:
+            self.add("held word", reads * width)
+            self.add("held address", reads * address_bits(depth))
+
+    def rom(self, name: str, width: int, words: Sequence[int]) -> None:
+        """A read-only memory. Bits that are the same in all words take nothing."""
+        self.memory(name, varying_bits(width, words), len(words), written=False)
+
+    def _lookup(self, width: int, depth: int) -> None:
+        """A ROM of LUTs: columns that happen to be equal, or each other's opposite, are one."""
+        if depth <= 2:
+            return
+        different = 2.0 ** min(depth - 1, 60)
+        columns = different * (1 - (1 - 1 / different) ** width) if depth < 16 else width
+        tables = -(-depth // (1 << LUT_INPUTS[self.family]))
+        self.add("rom", columns * tables)
+        self.add("rom mux", columns * (tables - 1))
+
+    def counter(self, count: int) -> None:
+        """A counter that starts again after `count` steps."""
+        self.add("counter", address_bits(count))
+
+    def queue(self, name: str, width: int, capacity: int) -> None:
+        """A `Queue`."""
+        self.add("queue")
+        self.add("queue level", capacity.bit_length())
+        self.counter(capacity)
+        self.counter(capacity)
+        self.memory(name, width, capacity, clocked=False)
+
+    def buffer(self, name: str, width: int, beats: int, passes: int, vectors: int) -> None:
+        """A `VectorBuffer`."""
+        capacity = vectors * beats
+        self.add("buffer")
+        self.add("buffer level", 2 * capacity.bit_length())
+        for count in (beats, passes, capacity):
+            self.counter(count)
+        if beats > 1:
+            self.sum(address_bits(capacity))
+            self.sum(address_bits(capacity))
+        else:
+            self.counter(capacity)
+        self.memory(name, width, capacity)
+
+
+def _added(a: Number, b: Number) -> Number:
+    """The type of a sum as Amaranth infers it."""
+    (width_a, signed_a), (width_b, signed_b) = a, b
+    if signed_a == signed_b:
+        return max(width_a, width_b) + 1, signed_a
+    unsigned, signed = (width_b, width_a) if signed_a else (width_a, width_b)
+    return max(unsigned + 1, signed) + 1, True
+
+
+def varying_bits(width: int, words: Sequence[int]) -> int:
+    """Bits that are not the same in all words."""
+    ones, zeros = 0, 0
+    mask = (1 << width) - 1
+    for word in words:
+        ones |= word
+        zeros |= ~word & mask
+    return (ones & zeros).bit_count()

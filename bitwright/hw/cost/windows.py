@@ -1,0 +1,76 @@
+"""What sliding-window units are built of, and tables over counters."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bitwright.hw.cost.tally import Tally, address_bits
+from bitwright.hw.run_table import runs
+from bitwright.hw.window_schedule import WindowSchedule
+
+
+def count_runs(tally: Tally, values: NDArray[np.int64], counter: int) -> None:
+    """A `run_table` over a counter of so many steps."""
+    borders = len(runs(values)) - 1
+    tally.add("table compare", borders * address_bits(counter))
+    tally.add("table mux", borders * value_bits(values))
+
+
+def count_grid(tally: Tally, values: NDArray[np.int64]) -> None:
+    """A `grid_table`."""
+    starts = runs(values)
+    for start in starts:
+        count_runs(tally, values[start], values.shape[1])
+    tally.add("table compare", (len(starts) - 1) * address_bits(values.shape[0]))
+    tally.add("table mux", (len(starts) - 1) * value_bits(values))
+
+
+def value_bits(values: NDArray[np.int64]) -> int:
+    """Bits of a table's values, in two's complement where there are negative ones."""
+    low, high = int(values.min()), int(values.max())
+    return max(high.bit_length() + (low < 0), (-low - 1).bit_length() + 1 if low < 0 else 0)
+
+
+def count_window(tally: Tally, name: str, schedule: WindowSchedule, word: int, padded_word: int) -> None:
+    """A sliding-window unit without its queue: words of `word` bits, of `padded_word` bits where padding has joined."""
+    taps = schedule.counts[3]
+    ports = schedule.pixels * schedule.taps
+    tally.add("stage")
+    for count in schedule.counts:
+        tally.counter(count)
+    depth = schedule.depth
+    bits = address_bits(depth)
+    tally.sum(bits + 2)
+    tally.sum(bits + 1)
+    count_grid(tally, schedule.need_steps)
+    count_grid(tally, schedule.frees)
+    tally.counter(depth)
+    tally.memory(f"{name}_lines", word, depth, reads=ports)
+    tally.sum(bits + 1, ports)
+    tally.compare(bits + 1, ports, constant=True)
+    tally.sum(bits, ports)
+    turns = sum(count > 1 for count in schedule.counts)
+    tally.add("address step", ports * turns * bits)
+    if taps > 1:
+        for pixel in range(schedule.pixels):
+            for lane in range(schedule.taps):
+                steps = np.array([s % depth for s in [*schedule.steps(pixel, lane)[1], 0]])
+                count_runs(tally, steps, taps)
+    if schedule.window.padded:
+        tally.add("padding", ports * padded_word)
+        count_inside(tally, schedule)
+
+
+def count_inside(tally: Tally, schedule: WindowSchedule) -> None:
+    """The decisions whether a read port's pixel lies in the image."""
+    (height, width), (all_rows, all_columns) = schedule.window.size, schedule.window.taps
+    rows_inside = ((all_rows >= 0) & (all_rows < height)).astype(np.int64)
+    columns_inside = ((all_columns >= 0) & (all_columns < width)).astype(np.int64)
+    for pixel in range(schedule.pixels):
+        own = columns_inside[pixel :: schedule.pixels]
+        for lane in range(schedule.taps):
+            for step in range(schedule.counts[3]):
+                kernel_row, kernel_column = schedule.tap(pixel, lane, step)
+                count_runs(tally, rows_inside[:, kernel_row], len(rows_inside))
+                count_runs(tally, own[:, kernel_column], len(own))
