@@ -1,6 +1,6 @@
 """Trains the networks of the package anew and reports their accuracy; fails when digits stays below its limits.
 
-`python -m benchmarks.accuracy` prints the table of docs/models.md: digits with three seeds, TFC and LFC with one.
+`python -m benchmarks.accuracy` prints the table of docs/models.md: digits with three seeds, all others with one.
 `--keep FOLDER` saves every trained network, which is how the shipped checkpoints were made.
 """
 
@@ -14,12 +14,14 @@ from typing import Any
 
 import torch
 
-from bitwright.models import TOPOLOGIES, AccuracyRow, accuracy_report, data_for, markdown_table
+from bitwright.models import AccuracyRow, accuracy_report, data_for, markdown_table
 
 PLAN = {
     "digits": (("float", "w8a8", "w4a4", "w2a2", "w1a1"), (0, 1, 2)),
     "tfc": (("float", "w8a8", "w2a2", "w1a1"), (0,)),
     "lfc": (("float", "w8a8", "w2a2", "w1a1"), (0,)),
+    "cnn": (("float", "w8a8", "w2a2", "w1a1"), (0,)),
+    "conv1d": (("float", "w8a8", "w4a4", "w2a2"), (0,)),
 }
 """Precisions and seeds of each topology."""
 
@@ -73,8 +75,7 @@ def main() -> int:
     torch.set_num_threads(arguments.threads)
     rows: tuple[AccuracyRow, ...] = ()
     for topology in arguments.topologies:
-        sizes = "-".join(map(str, TOPOLOGIES[topology]))
-        print(f"{topology} ({sizes}): {data_for(topology, arguments.folder).source}", flush=True)
+        print(f"{topology}: {data_for(topology, arguments.folder).source}", flush=True)
         rows += measure(topology, arguments.folder, arguments.keep)
     print(markdown_table(rows))
     missed = below(rows)

@@ -19,7 +19,7 @@ def recipe(topology: str, precision: str) -> Recipe:
     if topology == "conv1d":
         return Recipe(epochs=120, batch_size=100, learning_rate=1e-2)
     if topology == "cnn":
-        return Recipe(epochs=40 if low else 30, learning_rate=1e-2 if low else 5e-3, augmentation=_MNIST_CHANGE)
+        return Recipe(epochs=60 if low else 30, learning_rate=5e-3, augmentation=_MNIST_CHANGE)
     if topology == "tfc":
         return Recipe(epochs=60, learning_rate=1e-2 if low else 5e-3, augmentation=_MNIST_CHANGE)
     return Recipe(epochs=25, batch_size=100, learning_rate=5e-3 if low else 2e-3, augmentation=_MNIST_CHANGE)

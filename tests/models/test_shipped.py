@@ -21,6 +21,7 @@ FRAMES = 200
 def test_what_is_shipped():
     assert {("tfc", "w1a1"), ("tfc", "w2a2"), ("tfc", "w8a8"), ("lfc", "w1a1")} <= set(SHIPPED)
     assert {("digits", precision) for precision in GATES} <= set(SHIPPED)
+    assert {("cnn", "w1a1"), ("cnn", "w2a2")} <= set(SHIPPED)
 
 
 @pytest.mark.parametrize(("topology", "precision"), SHIPPED)
@@ -40,6 +41,7 @@ def test_size_and_stated_accuracy(topology, precision):
 def test_lowers_exactly(topology, precision):
     model = load_pretrained(topology, precision).model
     x = data_for(topology).test_x[:FRAMES]
+    x = x.reshape(-1, *model.input_shape)
     network = lower(model, torch.from_numpy(x[:16]))
     with torch.no_grad():
         scores = copy.deepcopy(model).double()(torch.from_numpy(x).double()).numpy()

@@ -235,8 +235,9 @@ def test_a_norm_and_scores_on_a_flattened_image() -> None:
     assert kinds(check(module, torch.rand(40, 2, 4, 5))) == ["Conv", "Flatten", "Threshold", "Linear"]
 
 
-def test_a_flattened_image_as_output() -> None:
-    module = nn.Sequential(BinaryInput(), BinaryConv2d(2, 3, 2), nn.BatchNorm2d(3), nn.Flatten())
+@pytest.mark.parametrize("behind", [[nn.BatchNorm2d(3), nn.Flatten()], [nn.Flatten(), nn.BatchNorm1d(36)]])
+def test_a_flattened_image_as_output(behind: list[nn.Module]) -> None:
+    module = nn.Sequential(BinaryInput(), BinaryConv2d(2, 3, 2), *behind)
     x = torch.rand(40, 2, 4, 5)
     network = check(module, x)
     assert kinds(network) == ["Conv", "Flatten", "Permute"]
