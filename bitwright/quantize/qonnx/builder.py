@@ -160,11 +160,12 @@ class Builder:
         scale: Reals,
         integers: RealFunction,
         slope: Reals | None = None,
+        output: str = "",
     ) -> Scaled:
         """The value behind a quantizer: `integers` takes reals (n, channels) to integers of `dtype` in float64.
 
         `scale` (channels,) is the step of the new value; `slope` is the change of its integer for one step of the old
-        one, where it is not the ratio of their scales.
+        one, where it is not the ratio of their scales. `output` is a name for the new tensor, by default the node's.
         """
         if np.any(~np.isfinite(scale)) or np.any(scale <= 0):
             raise node.error("has a scale that is not above 0", "calibrate or train it")
@@ -178,7 +179,12 @@ class Builder:
         tensor = value.tensor
         if operation is not None:
             made = operation
-            tensor = self.emit(node, lambda name, output: replace(made, name=name, output=output), name=node.name)
+            tensor = self.emit(
+                node,
+                lambda name, tensor: replace(made, name=name, output=tensor),
+                name="" if output else node.name,
+                output=output,
+            )
         close = find_close_steps(node.name, value, function, dtype)
         if close is not None:
             self.ties.append(close)
@@ -208,7 +214,8 @@ class Builder:
 
         ends = on_steps(value.real(np.stack([value.lo, value.hi])))
         dtype = IntType(int(ends.min()), int(ends.max()))
-        return self.quantize(node, value, dtype, np.full(value.channels, step), on_steps)
+        scale = np.full(value.channels, step)
+        return self.quantize(node, value, dtype, scale, on_steps, output=f"{value.tensor}_integers")
 
     def warn(self) -> None:
         """Warn where float32 rounding in the ONNX graph decides an integer."""

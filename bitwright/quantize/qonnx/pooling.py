@@ -128,7 +128,8 @@ def _average(builder: Builder, node: Node, value: Scaled, window: Window, fill: 
             stride=window.stride,
             padding=window.pads,
         ),
-        name=node.name,
+        name=node.name if mean else "",
+        output="" if mean else f"{source}_sums",
     )
     spec = builder.specs[tensor]
     slope, offset = value.parts()

@@ -32,7 +32,10 @@ def moved(node: Node, value: Value, move: Move) -> Value:
     if isinstance(value, Unavailable | Softened):
         return value if isinstance(value, Unavailable) else _moved_scores(node, value, move)
     if isinstance(value, Constant):
-        return value.moved(move)
+        try:
+            return value.moved(move)
+        except (ValueError, IndexError) as error:
+            raise node.error(f"does not fit its constant ({error})", "export again") from error
     if isinstance(value, Padded | Columns):
         raise node.error("moves elements behind a Pad or Im2Col", "put it before")
     try:
@@ -127,8 +130,11 @@ def unsqueeze(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]
 
 def gather(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
     """Gather by constant indices along one axis: all elements in another order, some of them twice."""
-    source = builder.integers(node, _first(node, values))
+    given = _first(node, values)
     indices = builder.constant(node, values[1] if len(values) > 1 else None, "indices").values
+    if isinstance(given, Constant):
+        return (moved(node, given, lambda array: np.take(array, indices.astype(np.int64), node.integer("axis", 0))),)
+    source = builder.integers(node, given)
     ndim = source.index.ndim
     axis = node.integer("axis", 0) % ndim
     if indices.ndim != 1 or axis == 0 or indices.dtype.kind not in "iu":

@@ -44,6 +44,8 @@ def step_operation(
 
     if _is_identity(level, lo, hi, dtype):
         return None
+    if steps == 0:
+        return _requant(node, source, np.zeros((1, 1), dtype=np.int64), np.full((1, 1), dtype.lo), 0, dtype)
     if steps * lo.size > MAX_TABLE:
         raise node.error(
             f"quantizes {lo.size} channels to {steps + 1} levels, for which a table of steps is too large",
@@ -60,15 +62,7 @@ def step_operation(
         fit = fit_requant(found, lo, hi, slope, dtype.lo, dtype.hi)
         if fit is not None:
             multiplier, offset = _merged(fit.multiplier[:, None], fit.offset[:, None])
-            return Requant(
-                name=node.name,
-                inputs=(source,),
-                output=node.name,
-                multiplier=multiplier[:, 0],
-                offset=offset[:, 0],
-                shift=fit.shift,
-                output_type=dtype,
-            )
+            return _requant(node, source, multiplier, offset, fit.shift, dtype)
     thresholds, ascending = _merged(found.thresholds, found.ascending[:, None])
     return Threshold(
         name=node.name,
@@ -76,6 +70,19 @@ def step_operation(
         output=node.name,
         thresholds=thresholds,
         ascending=ascending[:, 0],
+        output_type=dtype,
+    )
+
+
+def _requant(node: Node, source: str, multiplier: IntArray, offset: IntArray, shift: int, dtype: IntType) -> Requant:
+    """A Requant with the rows of `multiplier` and `offset` (channels, 1)."""
+    return Requant(
+        name=node.name,
+        inputs=(source,),
+        output=node.name,
+        multiplier=multiplier[:, 0],
+        offset=offset[:, 0],
+        shift=shift,
         output_type=dtype,
     )
 
