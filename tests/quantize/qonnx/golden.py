@@ -17,7 +17,6 @@ from bitwright.quantize.qonnx.loading import load_model
 from bitwright.quantize.qonnx.reading import Reading, read_model
 from bitwright.quantize.qonnx.value import Indices, Scaled
 
-
 BETWEEN = (".scores", "_rising", "_integers", "_sums")
 """Endings of the names of tensors that the graph does not have."""
 

@@ -251,7 +251,7 @@ def _(g: Graph) -> str:
     return g.quant(g.conv(h, 3, 6, group=3, pads=[1, 1, 1, 1]), 4, 2.0)
 
 
-@case("channels last", (6, 5, 3))
+@case("channels last", (6, 5, 3), versions={LAST: 9})
 def _(g: Graph) -> str:
     words = {"kernel_shape": [3, 3], "strides": [1, 1], "pads": [1, 1, 1, 1], "dilations": [1, 1], "group": 1}
     h = g.add("Conv", g.quant("x"), g.constant(g.integers(4, 3, 3, 3)), domain=LAST, shape=[1, 6, 5, 4], **words)
