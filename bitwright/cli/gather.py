@@ -43,6 +43,6 @@ def with_test_set(entry: Entry, subject: Subject, design: Design, frames: int | 
     x = subject.network.quantize(real)
     say(f"{subject.name}: {len(x)} test images through the RTL")
     result = design.simulate(x) if subject.module is None else design.verify(subject.module, real)
-    accuracy = subject.accuracy(result.outputs, labels)
+    accuracy = None if labels is None else subject.accuracy(result.outputs, labels)
     proved = 0 if subject.module is None else len(x)
     return replace(entry, data=f"{source}; {len(x):,} test images", frames=len(x), accuracy=accuracy, proved=proved)

@@ -27,14 +27,22 @@ GOLDEN_FRAMES = 32
 """Test images on which a network is lowered and which it keeps with PyTorch's answers."""
 
 
+SYNTHETIC_FRAMES = 8
+"""Frames of a network with random weights."""
+
+
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """A network by its name; `module` when it came from a checkpoint; `mnist` is a folder of IDX files."""
+    """A network by its name; `module` when it came from a checkpoint; `mnist` is a folder of IDX files.
+
+    `synthetic` is the network of `bitwright.models` that this is one of, with random weights; its frames are synthetic.
+    """
 
     name: str
     network: Network
     module: nn.Module | None
     mnist: Path | None
+    synthetic: str | None = None
 
     def data(self) -> Dataset:
         """The test data that fits the network's input. Raises InputError when none does."""
@@ -45,8 +53,13 @@ class Subject:
             )
         return load_images(name, self.mnist)
 
-    def real_frames(self, count: int | None) -> tuple[NDArray[Any], NDArray[Any], str]:
-        """The first `count` test images as the module takes them, their labels, and where they come from."""
+    def real_frames(self, count: int | None) -> tuple[NDArray[Any], NDArray[Any] | None, str]:
+        """The first `count` test images as the module takes them, labels where known, and where they come from."""
+        if self.synthetic is not None:
+            from bitwright.models import synthetic_inputs
+
+            frames = synthetic_inputs(self.synthetic, SYNTHETIC_FRAMES if count is None else count, seed=1)
+            return frames.numpy(), None, "synthetic frames, random weights"
         data = self.data()
         if count is not None and not 1 <= count <= len(data.test_x):
             raise InputError(f"--frames must be 1 to {len(data.test_x)}, not {count}")
@@ -94,7 +107,8 @@ class OnnxOptions:
 def read_subject(given: str, mnist: Path | None = None, onnx: OnnxOptions | None = None) -> Subject:
     """The network of a network file, a quantized ONNX file, a checkpoint file (.safetensors), or a shipped checkpoint.
 
-    A shipped checkpoint is a name such as tfc-w1a1. Raises NetworkFormatError, CheckpointError or LoweringError.
+    A shipped checkpoint is a name such as tfc-w1a1. Networks whose data is not here, such as cnv-w1a1, have random
+    weights, which is said. Raises NetworkFormatError, CheckpointError or LoweringError.
     """
     path = Path(given)
     if path.suffix == ".onnx":
@@ -108,9 +122,25 @@ def read_subject(given: str, mnist: Path | None = None, onnx: OnnxOptions | None
     if path.exists() or path.suffix or not dash:
         network = Network.load(path)
         return Subject(network.name, network, None, mnist)
-    from bitwright.models import load_pretrained
+    from bitwright.models import CONV_TOPOLOGIES, DATA, load_pretrained
 
+    if topology in (*CONV_TOPOLOGIES, "resnet8") and topology not in DATA:
+        return _with_random_weights(given, topology, precision)
     return lowered(given, load_pretrained(topology, precision).model, mnist)
+
+
+def _with_random_weights(name: str, topology: str, precision: str) -> Subject:
+    from bitwright.models import random_network, synthetic_inputs
+    from bitwright.quantize import lower
+
+    say(f"{name}: random weights, since the data it is made for is not here; it shows size and speed, no accuracy")
+    model = random_network(topology, precision)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        network = lower(model, synthetic_inputs(topology, SYNTHETIC_FRAMES), name=name)
+    for one in caught:
+        say(f"{name}: {one.message}")
+    return Subject(name, network, model, None, topology)
 
 
 def _read_onnx(path: Path, options: OnnxOptions) -> Network:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bitwright.models.accuracy_table import AccuracyRow, accuracy_report, data_for, markdown_table
+from bitwright.models.accuracy_table import DATA, AccuracyRow, accuracy_report, data_for, markdown_table
 from bitwright.models.augmentation import Augmentation, augment
 from bitwright.models.checkpoint import (
     Checkpoint,
@@ -26,6 +26,7 @@ from bitwright.models.training import Recipe, TrainingResult, accuracy, predict_
 
 __all__ = [
     "CONV_TOPOLOGIES",
+    "DATA",
     "MLP",
     "NETWORKS",
     "PRECISIONS",

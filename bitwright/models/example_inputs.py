@@ -35,8 +35,10 @@ def synthetic_inputs(name: str, count: int, seed: int = 0) -> Tensor:
     """
     shape = input_shape(name)
     rng = np.random.RandomState(seed)
-    coarse = rng.uniform(size=(count, *(math.ceil(n / 4) if axis else n for axis, n in enumerate(shape))))
-    fine = rng.uniform(size=(count, *shape))
+    sizes = tuple(math.ceil(n / 4) if axis else n for axis, n in enumerate(shape))
+    # Frame by frame, so that the first ones do not depend on how many there are.
+    drawn = [(rng.uniform(size=sizes), rng.uniform(size=shape)) for _ in range(count)]
+    coarse, fine = np.stack([one for one, _ in drawn]), np.stack([one for _, one in drawn])
     if len(shape) == 1:
         return torch.from_numpy(fine).float()
     mode = "linear" if len(shape) == 2 else "bilinear"

@@ -148,5 +148,6 @@ def test_synthetic_inputs_lie_in_the_range_and_are_the_same_everywhere() -> None
     assert (x >= 0).all()
     assert (x <= 1).all()
     assert torch.equal(x, synthetic_inputs("cnv", 4))
+    assert torch.equal(x[:2], synthetic_inputs("cnv", 2))
     assert not torch.equal(x, synthetic_inputs("cnv", 4, seed=1))
     assert synthetic_inputs("dscnn", 4).min() < 0
