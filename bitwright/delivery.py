@@ -10,7 +10,7 @@ from typing import Any
 
 from bitwright import __version__
 from bitwright.graph.types import TensorSpec
-from bitwright.hw import Accelerator, PortSpec
+from bitwright.hw import Accelerator, PortSpec, WeightStream
 from bitwright.output import new_folder
 from bitwright.sim import cycles, testbench
 
@@ -53,11 +53,12 @@ def manifest(accelerator: Accelerator, folder: Path, fabric: str) -> dict[str, A
         "fabric": fabric,
         "clock": "aclk",
         "reset": {"name": "aresetn", "active": "low", "synchronous": True},
-        "ports": [_port(accelerator.input, "in"), *(_port(port, "out") for port in accelerator.outputs)],
-        "folding": {
-            name: {"pe": one.pe, "simd": one.simd} | ({"pixels": one.pixels} if one.pixels > 1 else {})
-            for name, one in accelerator.folding.items()
-        },
+        "ports": [
+            _port(accelerator.input, "in"),
+            *(_weights(stream) for stream in accelerator.weight_inputs),
+            *(_port(port, "out") for port in accelerator.outputs),
+        ],
+        "folding": {name: one.to_dict() for name, one in accelerator.folding.items()},
         "buffers": dict(accelerator.folding.buffers),
         "cycles": {"latency": report.latency, "interval": report.interval},
         "tools": versions(),
@@ -79,6 +80,20 @@ def _port(port: PortSpec, direction: str) -> dict[str, Any]:
         "element_bits": port.spec.dtype.width,
         "signed": port.spec.dtype.signed,
         **_tensor(port.spec),
+    }
+
+
+def _weights(stream: WeightStream) -> dict[str, Any]:
+    """A port for weights: its words, one a beat, are the lines of `file`, over and over."""
+    return {
+        "name": stream.port.name,
+        "direction": "in",
+        "tdata_bits": stream.port.data_width,
+        "beats_per_frame": stream.port.beats,
+        "weights_of": stream.layer,
+        "file": stream.file,
+        "words": len(stream.words),
+        "repetitions_per_frame": stream.repetitions,
     }
 
 

@@ -143,7 +143,8 @@ def fold(
 def build(network: Network, folding: Folding | Mapping[str, Any] | None = None) -> Design:
     """The network as hardware.
 
-    `folding`: from `fold`, or {layer: {"pe": ..., "simd": ...}}; without one, `fold` aims at `default_target`.
+    `folding`: from `fold`, or {layer: {"pe": ..., "simd": ...}}; without one, `fold` aims at `default_target`. A layer
+    with "weights": "stream" takes its weights from outside, through an input of its own.
     Line buffers and FIFOs get the smallest depths that keep the full throughput, unless the folding has depths.
     Raises FoldingError when a PE or SIMD does not divide its layer.
     """
@@ -173,6 +174,6 @@ def _folding(network: Network, given: Folding | Mapping[str, Any] | None) -> Fol
 def _lanes(name: str, given: Any) -> LayerFolding:
     if isinstance(given, LayerFolding):
         return given
-    if not isinstance(given, Mapping) or not {"pe", "simd"} <= set(given) <= {"pe", "simd", "pixels"}:
+    if not isinstance(given, Mapping) or not {"pe", "simd"} <= set(given) <= {"pe", "simd", "pixels", "weights"}:
         raise FoldingError(f"layer '{name}': a folding gives pe and simd, as {{'pe': 2, 'simd': 8}}, not {given!r}")
-    return LayerFolding(given["pe"], given["simd"], given.get("pixels", 1))
+    return LayerFolding(**given)

@@ -55,7 +55,9 @@ def compile(
         f"latency {cycles['latency']} cycles, interval {cycles['interval']} cycles, "
         f"{clock_mhz * 1e6 / cycles['interval']:,.0f} frames/s at {clock_mhz:g} MHz",
         *(
-            f"  {name}: PE {one['pe']}, SIMD {one['simd']}" + (f", {one['pixels']} pixels" if "pixels" in one else "")
+            f"  {name}: PE {one['pe']}, SIMD {one['simd']}"
+            + (f", {one['pixels']} pixels" if "pixels" in one else "")
+            + (", weights streamed in" if "weights" in one else "")
             for name, one in document["folding"].items()
         ),
     ]

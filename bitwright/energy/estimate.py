@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bitwright.energy.counts import energy_rows
@@ -43,7 +44,12 @@ def estimate(
 
         cycles_per_frame = cycles(accelerator, STEADY_FRAMES).interval
     stages = {stage.name: stage.resources for stage in accelerator.stages}
-    return estimate_stages(accelerator.name, stages, cycles_per_frame, technology=technology)
+    report = estimate_stages(accelerator.name, stages, cycles_per_frame, technology=technology)
+    layers = ", ".join(f"'{stream.layer}'" for stream in accelerator.weight_inputs)
+    if not layers:
+        return report
+    note = f"not counted: the memory outside the chip from which the weights of {layers} come"
+    return replace(report, notes=(*report.notes, note))
 
 
 def estimate_stages(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from bitwright.errors import InputError
 from bitwright.graph import Network, TensorSpec
 from bitwright.hw.emit import Emission
 from bitwright.hw.folding import Folding
-from bitwright.hw.ports import PortSpec
+from bitwright.hw.ports import PortSpec, WeightStream
 from bitwright.hw.resources import StageResources
 from bitwright.hw.sources import VerilogSources
 from bitwright.hw.stage import Stage
@@ -54,7 +54,10 @@ class PlacedStage:
 
 @dataclass(frozen=True, eq=False)
 class Accelerator:
-    """A network with a folding, assembled. Made by `assemble`."""
+    """A network with a folding, assembled. Made by `assemble`.
+
+    `weight_inputs` are the input streams of the layers whose weights come from outside.
+    """
 
     network: Network
     folding: Folding
@@ -63,6 +66,7 @@ class Accelerator:
     outputs: tuple[PortSpec, ...]
     placed: tuple[PlacedStage, ...]
     links: tuple[Link, ...]
+    weight_inputs: tuple[WeightStream, ...] = ()
 
     @cached_property
     def stages(self) -> tuple[StageInfo, ...]:
@@ -78,7 +82,7 @@ class Accelerator:
         for link in self.links:
             target = TimingGraph.OUTPUT if link.target is None else timings[link.target].entries[link.entry]
             if link.source is None:
-                edges.append(Edge(TimingGraph.INPUT, target, 0, 0))
+                edges.append(Edge(TimingGraph.WEIGHTS if link.branch else TimingGraph.INPUT, target, 0, 0))
             else:
                 source = timings[link.source]
                 edges.append(Edge(source.exit, target, source.capacity, source.latency))
@@ -87,7 +91,8 @@ class Accelerator:
     @cached_property
     def emission(self) -> Emission:
         """The converted design."""
-        top = Top([one.component for one in self.placed], list(self.links), self.input, list(self.outputs))
+        inputs = [self.input, *(stream.port for stream in self.weight_inputs)]
+        top = Top([one.component for one in self.placed], list(self.links), inputs, list(self.outputs))
         return Emission(top, self.name, top.ports())
 
     def verilog(self, fabric: str = "generic") -> VerilogSources:
@@ -97,4 +102,5 @@ class Accelerator:
         """
         if fabric not in FABRICS:
             raise InputError(f"unknown fabric '{fabric}'; choose one of {', '.join(FABRICS)}")
-        return self.emission.sources(fabric)
+        streams = {stream.file: stream.text() for stream in self.weight_inputs}
+        return replace(self.emission.sources(fabric), streams=streams)

@@ -27,7 +27,8 @@ class AddStage(Stage):
     """
 
     def __init__(self, name: str, op: Add, sources: tuple[TensorSpec, ...], result: TensorSpec, lanes: int) -> None:
-        super().__init__(name, sources[0], lanes, result, lanes, joined=sources[1:])
+        joined = tuple((spec, lanes) for spec in sources[1:])
+        super().__init__(name, sources[0], lanes, result, lanes, joined=joined)
         self.multipliers = [int(value) for value in op.multipliers]
         self.depth = 1 + adder_tree_latency(len(sources))
         self.latency = self.depth + 1

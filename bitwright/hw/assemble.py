@@ -36,15 +36,16 @@ from bitwright.hw.elementwise import ElementwiseStage
 from bitwright.hw.folding import Folding, LayerFolding, lane_choices, sequential
 from bitwright.hw.fork import Fork
 from bitwright.hw.fusion import staged, stream_names
-from bitwright.hw.linear import matrix_vector_unit
+from bitwright.hw.linear import MatrixVectorUnit, matrix_vector_unit
 from bitwright.hw.permute import permute_stage
 from bitwright.hw.pool import pool_stages
-from bitwright.hw.ports import PortSpec
+from bitwright.hw.ports import PortSpec, WeightStream
 from bitwright.hw.repeat import fifo
 from bitwright.hw.requant import RequantTail
 from bitwright.hw.stage import Stage
 from bitwright.hw.tail import OutputTail, Tail
 from bitwright.hw.threshold import threshold_tail
+from bitwright.hw.timing import TimingGraph
 from bitwright.hw.top import Link
 from bitwright.hw.topk import TopKStage
 from bitwright.hw.upsample import upsample_stages
@@ -81,7 +82,9 @@ class _Assembly:
         self.folding = folding
         self.placed: list[PlacedStage] = []
         self.links: list[Link] = []
-        self.names: set[str] = set()
+        self.weight_inputs: list[WeightStream] = []
+        # The names of a timing graph's surroundings; Verilog knows two of them too.
+        self.names = {TimingGraph.INPUT, TimingGraph.OUTPUT, TimingGraph.WEIGHTS}
         self.root = stream_names(network)
         # Where each tensor's next reader finds it: open streams (stage, branch) and their lanes.
         self.open: dict[str, list[tuple[Stage | None, int]]] = {}
@@ -114,6 +117,7 @@ class _Assembly:
             tuple(outputs),
             tuple(self.placed),
             tuple(self.links),
+            tuple(self.weight_inputs),
         )
 
     def readers(self, tensor: str) -> int:
@@ -231,8 +235,18 @@ class _Assembly:
             raise InputError(f"{op.kind} '{op.name}' has no hardware yet")
         self.place_row(row, op.inputs, (op.name,), op.output)
 
-    def place_row(self, row: list[Stage], inputs: tuple[str, ...], operations: tuple[str, ...], output: str) -> None:
-        """Place stages one behind the other; the last carries out the operations and gives the tensor `output`."""
+    def place_row(
+        self,
+        row: list[Stage],
+        inputs: tuple[str, ...],
+        operations: tuple[str, ...],
+        output: str,
+        *beside: tuple[Stage | None, int],
+    ) -> None:
+        """Place stages one behind the other; the last carries out the operations and gives the tensor `output`.
+
+        `beside` are streams that the last stage takes besides.
+        """
         sources = tuple(self.feed(tensor, row[0].lanes_in) for tensor in inputs)
         if len(sources) > 1:
             pairs = enumerate(zip(inputs, sources, row[0].sources, strict=True))
@@ -244,7 +258,7 @@ class _Assembly:
             self.add(stage, (), "", *sources)
             following = row[row.index(stage) + 1]
             sources = (self.converted(stage.name, stage.result, (stage, 0), stage.lanes_out, following.lanes_in),)
-        self.add(row[-1], operations, output, *sources)
+        self.add(row[-1], operations, output, *sources, *beside)
         self.publish(output, row[-1], row[-1].lanes_out)
 
     def place_layer(self, op: Linear | Conv, last: Operation, name: str, source: TensorSpec) -> None:
@@ -263,6 +277,18 @@ class _Assembly:
         if isinstance(op, Conv):
             row = conv_stages(name, op, source, tail, lanes, self.folding.buffers)
         else:
-            row = [matrix_vector_unit(name, op, source, tail, pe=lanes.pe, simd=lanes.simd)]
+            streamed = lanes.weights == "stream"
+            row = [matrix_vector_unit(name, op, source, tail, pe=lanes.pe, simd=lanes.simd, streamed=streamed)]
         operations = (op.name,) if after is None else (op.name, after.name)
-        self.place_row(row, op.inputs, operations, last.output)
+        unit = row[-1]
+        assert isinstance(unit, MatrixVectorUnit)
+        weights = self.weight_stream(op.name, unit) if unit.streamed else ()
+        self.place_row(row, op.inputs, operations, last.output, *weights)
+
+    def weight_stream(self, layer: str, unit: MatrixVectorUnit) -> tuple[tuple[Stage, int]]:
+        """An input for the weights of a unit, behind a short FIFO: then no pin decides when another input is ready."""
+        port = PortSpec(f"s_axis_{unit.name}", unit.weight_spec, unit.rom.width)
+        self.weight_inputs.append(WeightStream(port, layer, tuple(unit.rom.words)))
+        stage = Fork(self.unique(f"{unit.name}_weights"), port.spec, port.lanes, 1)
+        self.add(stage, (), "", (None, len(self.weight_inputs)))
+        return ((stage, 0),)

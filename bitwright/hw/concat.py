@@ -28,7 +28,8 @@ class ConcatStage(Stage):
     """For every pixel first the beats of the first input, then those of the next, as wide as the result's type."""
 
     def __init__(self, name: str, sources: tuple[TensorSpec, ...], result: TensorSpec, lanes: int) -> None:
-        super().__init__(name, sources[0], lanes, result, lanes, joined=sources[1:])
+        joined = tuple((spec, lanes) for spec in sources[1:])
+        super().__init__(name, sources[0], lanes, result, lanes, joined=joined)
         self.turns = [index for index, spec in enumerate(sources) for _ in range((spec.shape[-1]) // lanes)]
         self.latency = 2
         self.capacity = queue_capacity(self.latency, 1)

@@ -135,5 +135,8 @@ def conv_stages(
         vectors = unit.result
     found = position_classes(op, source)
     shape = LayerShape(op.groups, lanes.pixels, *(found or (None, None)))
-    layer = matrix_vector_unit(name, matrix(op), vectors, make_tail, pe=lanes.pe, simd=lanes.simd, shape=shape)
+    streamed = lanes.weights == "stream"
+    layer = matrix_vector_unit(
+        name, matrix(op), vectors, make_tail, pe=lanes.pe, simd=lanes.simd, shape=shape, streamed=streamed
+    )
     return [*stages, layer]

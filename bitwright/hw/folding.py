@@ -6,9 +6,13 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
 
 from bitwright.errors import FoldingError
 from bitwright.graph import Concat, Conv, Linear, Network, Operation
+
+WeightPlace = Literal["memory", "stream"]
+"""Where a layer's weights come from: a memory on the chip, or a stream from outside that repeats every frame."""
 
 
 @dataclass(frozen=True)
@@ -16,17 +20,28 @@ class LayerFolding:
     """`pe` outputs by `simd` inputs a cycle. For a layer without weights both are lanes, out and in.
 
     A convolution may compute `pixels` neighbouring pixels at once, with all outputs of each (`pe` is their number).
-    In a depthwise convolution `pe` counts channels and `simd` elements of the kernel.
+    In a depthwise convolution `pe` counts channels and `simd` elements of the kernel. With `weights` "stream" the layer
+    keeps no weights on the chip: they come through an input stream of their own.
     """
 
     pe: int
     simd: int
     pixels: int = 1
+    weights: WeightPlace = "memory"
 
     def __post_init__(self) -> None:
         for word, value in (("PE", self.pe), ("SIMD", self.simd), ("pixels", self.pixels)):
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise FoldingError(f"{word} must be a positive integer, not {value!r}")
+        if self.weights not in get_args(WeightPlace):
+            raise FoldingError(f"weights must be 'memory' or 'stream', not {self.weights!r}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields by name, `pixels` and `weights` only where they are not the usual ones."""
+        chosen: dict[str, Any] = {"pe": self.pe, "simd": self.simd}
+        if self.pixels > 1:
+            chosen["pixels"] = self.pixels
+        return chosen if self.weights == "memory" else {**chosen, "weights": self.weights}
 
 
 @dataclass(frozen=True)
@@ -51,10 +66,7 @@ class Folding(Mapping[str, LayerFolding]):
 
     def to_json(self) -> str:
         """`{"fc1": {"pe": 16, "simd": 49}, ...}`, with chosen buffers `{"layers": {...}, "buffers": {...}}`."""
-        layers = {
-            name: {"pe": one.pe, "simd": one.simd} | ({"pixels": one.pixels} if one.pixels > 1 else {})
-            for name, one in self.layers.items()
-        }
+        layers = {name: one.to_dict() for name, one in self.layers.items()}
         data = {"layers": layers, "buffers": dict(self.buffers)} if self.buffers else layers
         return json.dumps(data, indent=2)
 
@@ -63,16 +75,15 @@ class Folding(Mapping[str, LayerFolding]):
         """The inverse of `to_json`. Raises FoldingError naming what is wrong."""
         try:
             data = json.loads(text)
-            return Folding(
-                {name: LayerFolding(one["pe"], one["simd"], one.get("pixels", 1)) for name, one in data.items()}
-            )
+            layers, buffers = (data["layers"], data["buffers"]) if set(data) == {"layers", "buffers"} else (data, {})
+            return Folding({name: LayerFolding(**one) for name, one in layers.items()}, dict(buffers))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise FoldingError(
                 f'a folding is JSON like {{"fc1": {{"pe": 16, "simd": 49}}}}; this one is not ({error})'
             ) from error
 
     def check(self, network: Network) -> None:
-        """Raise FoldingError, naming the layer, unless every PE and SIMD divides its layer."""
+        """Raise FoldingError, naming the layer, unless its lanes divide it and it has the weights it streams."""
         operations = {operation.name: operation for operation in network.operations}
         for name, one in self.layers.items():
             operation = operations.get(name)
@@ -86,6 +97,8 @@ class Folding(Mapping[str, LayerFolding]):
                     raise FoldingError(
                         f"layer '{name}': {word} {value} does not divide {fitting[-1]}; choose one of {fitting}"
                     )
+            if one.weights == "stream" and not isinstance(operation, Linear | Conv):
+                raise FoldingError(f"layer '{name}': a {operation.kind} has no weights; leave weights='stream' out")
             if one.pixels > 1 and one.pe != network.spec(operation.output).shape[-1]:
                 raise FoldingError(f"layer '{name}': several pixels at once need all outputs as PE, not {one.pe}")
 

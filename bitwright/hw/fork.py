@@ -14,7 +14,8 @@ from bitwright.hw.timing import pass_through
 class Fork(Stage):
     """Gives every beat to each of `branches` consumers, each at its own pace.
 
-    Every branch has an output queue; a beat is taken when all of them have a free slot.
+    Every branch has an output queue; a beat is taken when all of them have a free slot. With one branch it is a short
+    FIFO.
     """
 
     def __init__(self, name: str, spec: TensorSpec, lanes: int, branches: int) -> None:

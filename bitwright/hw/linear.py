@@ -9,7 +9,7 @@ import numpy as np
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from numpy.typing import NDArray
 
-from bitwright.graph import Linear, TensorSpec
+from bitwright.graph import IntType, Linear, TensorSpec
 from bitwright.hw.accumulator import Accumulator
 from bitwright.hw.delay import delay
 from bitwright.hw.leaf import Emitter, RomUse
@@ -67,6 +67,9 @@ class MatrixVectorUnit(Stage):
     For convolutions (`LayerShape`): vectors may come in channel groups with weights of their own, one after the
     other or, when `pe` exceeds the outputs of a group, side by side in a beat; several pixels may share the weights
     of a cycle; and the tail may have constants of its own for each class of positions.
+
+    With `streamed` the words of the weight memory come through a second input instead, one a firing: for each position
+    all of them in turn. A firing then waits for its word too; its timing is otherwise the same.
     """
 
     def __init__(
@@ -80,25 +83,34 @@ class MatrixVectorUnit(Stage):
         pe: int,
         simd: int,
         shape: LayerShape = PLAIN,
+        streamed: bool = False,
     ) -> None:
         self.layer = layer
         self.product = product
         self.tail = tail
         self.pe, self.simd = pe, simd
         self.shape = shape
+        self.streamed = streamed
         outputs, inputs = layer.weights.shape
         share = outputs // shape.groups
         self.side_by_side = max(1, pe // share)
         self.passes = max(1, share // pe)
         self.groups, self.beats = outputs // pe, inputs // simd
-        super().__init__(name, source, simd * self.side_by_side * shape.pixels, tail.output, pe * shape.pixels)
         self.positions = source.size // (inputs * shape.groups * shape.pixels)
         self.element = ProcessingElement(product, simd)
-        self.rom = self._weight_rom()
+        self.rom = self._weight_rom(f"{name}_weights")
+        joined = ((self.weight_spec, self.rom.width),) if streamed else ()
+        lanes_in = simd * self.side_by_side * shape.pixels
+        super().__init__(name, source, lanes_in, tail.output, pe * shape.pixels, joined=joined)
         self.latency = OPERAND_LATENCY + self.element.latency + tail.latency + 1
         self.capacity = queue_capacity(self.latency, self.beats)
 
-    def _weight_rom(self) -> RomUse:
+    @property
+    def weight_spec(self) -> TensorSpec:
+        """The weights of a frame as a stream would carry them, bit by bit, a word a firing."""
+        return TensorSpec((self.positions * len(self.rom.words) * self.rom.width,), IntType.unsigned(1))
+
+    def _weight_rom(self, name: str) -> RomUse:
         codes = self.product.weight_codes(self.layer.weights)
         # (outputs, planes, inputs) -> one word for each group and beat: pe, then planes or elements, low bits first.
         planes = codes.shape[1]
@@ -107,15 +119,15 @@ class MatrixVectorUnit(Stage):
             shaped = shaped.swapaxes(3, 4)
         packed = np.packbits(shaped.reshape(self.groups * self.beats, -1), axis=1, bitorder="little")
         words = [int.from_bytes(row.tobytes(), "little") for row in packed]
-        return RomUse(f"{self.name}_weights", self.pe * self.element.w_width, words)
+        return RomUse(name, self.pe * self.element.w_width, words)
 
     def elaborate(self, platform: object) -> Module:
         """Describe the unit."""
         assert isinstance(platform, Emitter)
         m = Module()
         m.submodules.queue = queue = Queue(len(self.o.payload), self.capacity)
-        fire, fires_last = Signal(), Signal()
-        address = Signal(range(len(self.rom.words)))
+        # A firing waits for data and room (`able`) and, where weights are streamed, for its word (`weighed`).
+        able, weighed, fire, fires_last = Signal(), Signal(), Signal(), Signal()
         operand = Signal(len(self.i.payload), reset_less=True)
         if self.passes > 1:
             m.submodules.buffer = buffer = VectorBuffer(len(self.i.payload), self.beats, self.passes)
@@ -125,15 +137,17 @@ class MatrixVectorUnit(Stage):
                 self.i.ready.eq(buffer.i.ready),
                 buffer.read.eq(fire),
                 operand.eq(buffer.data),
-                fire.eq(buffer.ready & (~buffer.last | queue.available)),
+                able.eq(buffer.ready & (~buffer.last | queue.available)),
+                fire.eq(able & weighed),
             ]
             first_beat, last_beat = buffer.first, buffer.last
         else:
             beat, last_beat = Signal(range(self.beats)), Signal(init=int(self.beats == 1))
             first_beat = beat == 0
             m.d.comb += [
-                self.i.ready.eq(~last_beat | queue.available),
-                fire.eq(self.i.valid & self.i.ready),
+                self.i.ready.eq((~last_beat | queue.available) & weighed),
+                able.eq(self.i.valid & (~last_beat | queue.available)),
+                fire.eq(able & weighed),
             ]
             with m.If(fire):
                 m.d.sync += [
@@ -142,16 +156,28 @@ class MatrixVectorUnit(Stage):
                     last_beat.eq(Mux(last_beat, self.beats == 1, beat == self.beats - 2)),
                 ]
 
-        last_address = len(self.rom.words) - 1
         m.d.comb += [fires_last.eq(fire & last_beat), queue.reserve.eq(fires_last)]
-        with m.If(fire):
-            m.d.sync += address.eq(Mux(address == last_address, 0, address + 1))
-
-        weights = platform.rom(m, self.rom, address, fire)
+        weights = self._weights(m, platform, able, weighed, fire)
         sums = self._elements(m, platform, operand, weights, fire, first_beat)
         self._finish(m, platform, queue, sums, fires_last)
         m.d.comb += queue.offers(self.o)
         return m
+
+    def _weights(self, m: Module, emitter: Emitter, able: Value, weighed: Signal, fire: Value) -> Signal:
+        """The word of a firing, one cycle later: from the memory, or the beat that was taken from the stream."""
+        if self.streamed:
+            inlet = self.inlets()[1]
+            word = Signal(self.rom.width, name="weights_word", reset_less=True)
+            m.d.comb += [weighed.eq(inlet.valid), inlet.ready.eq(able)]
+            with m.If(fire):
+                m.d.sync += word.eq(inlet.payload)
+            return word
+        last = len(self.rom.words) - 1
+        address = Signal(range(len(self.rom.words)))
+        m.d.comb += weighed.eq(1)
+        with m.If(fire):
+            m.d.sync += address.eq(Mux(address == last, 0, address + 1))
+        return emitter.rom(m, self.rom, address, fire)
 
     def _elements(
         self, m: Module, emitter: Emitter, operand: Signal, weights: Signal, fire: Signal, first: Value
@@ -228,7 +254,7 @@ class MatrixVectorUnit(Stage):
         return words
 
     def timing(self) -> StageTiming:
-        """Two actors, buffer and unit, with several passes; the unit alone with one."""
+        """Two actors, buffer and unit, with several passes; the unit alone with one. Streamed weights come last."""
         firings = self.passes * self.beats
         vectors = self.positions * self.groups // self.passes
         beat, turn = np.arange(firings) % self.beats, np.arange(firings) // self.beats
@@ -236,21 +262,23 @@ class MatrixVectorUnit(Stage):
         release = np.where(turn == self.passes - 1, beat + 1, 0)
         produce = (beat == self.beats - 1).astype(np.int64)
         start = np.repeat(np.arange(vectors) * self.beats, firings)
+        words = (np.arange(1, firings * vectors + 1),) if self.streamed else ()
         unit = Actor(
             self.name,
             firings * vectors,
-            (np.tile(need, vectors) + start,),
-            (np.tile(release, vectors) + start,),
+            (np.tile(need, vectors) + start, *words),
+            (np.tile(release, vectors) + start, *words),
             (np.tile(produce, vectors),),
         )
+        entries = (self.name,) * len(words)
         if self.passes == 1:
-            return StageTiming((unit,), (), (self.name,), self.name, self.capacity, self.latency)
+            return StageTiming((unit,), (), (self.name, *entries), self.name, self.capacity, self.latency)
         writer = pass_through(f"{self.name}.buffer", self.beats_in)
         edge = Edge(writer.name, self.name, 2 * self.beats, 1)
-        return StageTiming((writer, unit), (edge,), (writer.name,), self.name, self.capacity, self.latency)
+        return StageTiming((writer, unit), (edge,), (writer.name, *entries), self.name, self.capacity, self.latency)
 
     def resources(self) -> StageResources:
-        """Products, weight and constant memories, vector buffer, queue, registers."""
+        """Products, weight and constant memories, vector buffer, queue, registers. Streamed weights are no memory."""
         product, pixels = self.product, self.shape.pixels
         vectors, firings = self.positions * pixels, self.positions * self.groups * self.beats
         kind: dict[ProductKind, MacKind] = {
@@ -262,10 +290,11 @@ class MatrixVectorUnit(Stage):
         width_in, width_out = len(self.i.payload), len(self.o.payload)
         register = product.accumulator.register.width
         memories = [
-            MemoryUse(self.rom.name, self.rom.width, len(self.rom.words), firings, 0),
             *(use for _ in range(pixels) for use in self.tail.memories(self.positions)),
             MemoryUse(f"{self.name}_queue", width_out, self.capacity, self.beats_out, self.beats_out),
         ]
+        if not self.streamed:
+            memories.insert(0, MemoryUse(self.rom.name, self.rom.width, len(self.rom.words), firings, 0))
         if self.passes > 1:
             buffer = MemoryUse(f"{self.name}_buffer", width_in, 2 * self.beats, firings, self.beats_in)
             memories.append(buffer)
@@ -296,6 +325,7 @@ def matrix_vector_unit(
     pe: int,
     simd: int,
     shape: LayerShape = PLAIN,
+    streamed: bool = False,
 ) -> MatrixVectorUnit:
     """The unit for one layer; `make_tail` gets the layer's accumulator and lanes."""
     product = choose_product(layer, source.dtype)
@@ -305,4 +335,4 @@ def matrix_vector_unit(
         accumulator = Accumulator(accumulator.register, accumulator.scale, offset)
     tail = make_tail(accumulator, pe)
     tail.classes = accumulator.channels // len(layer.weights)
-    return MatrixVectorUnit(name, layer, source, product, tail, pe=pe, simd=simd, shape=shape)
+    return MatrixVectorUnit(name, layer, source, product, tail, pe=pe, simd=simd, shape=shape, streamed=streamed)

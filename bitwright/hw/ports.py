@@ -1,8 +1,9 @@
-"""One AXI4-Stream port of a design, and how NumPy frames become its beats."""
+"""The AXI4-Stream ports of a design, and what their beats are: NumPy frames, or the weights of a layer."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -65,3 +66,38 @@ class PortSpec:
         for position in range(dtype.width):
             codes |= bits[:, position].astype(np.uint64) << np.uint64(position)
         return dtype.decode(codes).astype(dtype.numpy).reshape(frames, *self.spec.shape)
+
+
+@dataclass(frozen=True)
+class WeightStream:
+    """An input stream that carries the weights of the operation `layer`, in the order in which they are used.
+
+    `words` are the beats, `repetitions` times in every frame and again in the next; a reset starts with the first word.
+    A word has `port.lanes` bits.
+    """
+
+    port: PortSpec
+    layer: str
+    words: tuple[int, ...]
+
+    @property
+    def repetitions(self) -> int:
+        """How often the words come in one frame."""
+        return self.port.beats // len(self.words)
+
+    @property
+    def file(self) -> str:
+        """Name of the file that lists the words for a host, one a line, as `$readmemh` reads them."""
+        return f"{self.port.name}.mem"
+
+    @cached_property
+    def beats(self) -> NDArray[np.uint8]:
+        """The words as beats: uint8 of shape (words, data_width / 8), little end first."""
+        size = self.port.data_width // 8
+        octets = b"".join(word.to_bytes(size, "little") for word in self.words)
+        return np.frombuffer(octets, dtype=np.uint8).reshape(-1, size)
+
+    def text(self) -> str:
+        """The content of `file`."""
+        digits = self.port.data_width // 4
+        return "".join(f"{word:0{digits}x}\n" for word in self.words)

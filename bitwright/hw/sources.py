@@ -16,12 +16,14 @@ class VerilogSources:
     """SystemVerilog texts and `$readmemh` images by file name.
 
     Memories are read from the folder given by the plusarg `+memories=FOLDER` in simulators (the current folder
-    without it), and from the current folder by Yosys.
+    without it), and from the current folder by Yosys. `streams` are files of the same form with the words of weight
+    streams: no part of the hardware, but what a host feeds it.
     """
 
     top: str
     sources: Mapping[str, str]
     memories: Mapping[str, str] = field(default_factory=dict)
+    streams: Mapping[str, str] = field(default_factory=dict)
 
     def key(self, with_memories: bool = True) -> str:
         """A digest of the content; the Verilog alone decides a simulator build, so memories may be left out."""
@@ -34,7 +36,7 @@ class VerilogSources:
     def write(self, folder: Path) -> None:
         """Write every file into an existing folder. Raises OutputError."""
         try:
-            for name, text in {**self.sources, **self.memories}.items():
+            for name, text in {**self.sources, **self.memories, **self.streams}.items():
                 with open(folder / name, "w", encoding="utf-8", newline="\n") as handle:
                     handle.write(text)
         except OSError as error:

@@ -33,7 +33,7 @@ class StageTiming:
 class Stage(wiring.Component):
     """Base of all stages. `i` and `o` are streams of bits: a beat of `lanes_in` or `lanes_out` elements each.
 
-    A stage that joins several tensors has inputs `i`, `i1`, `i2` ... of the types `joined`, with `lanes_in` lanes each.
+    A stage that joins several streams has inputs `i`, `i1`, `i2` ...: `joined` are tensor and lanes of each after `i`.
 
     After reset, a beat moves over a stream in each cycle in which valid and ready are both high; once valid is high it
     stays, with the payload, until ready. Ready and valid come from registers alone.
@@ -50,7 +50,7 @@ class Stage(wiring.Component):
         result: TensorSpec,
         lanes_out: int,
         branches: int = 1,
-        joined: tuple[TensorSpec, ...] = (),
+        joined: tuple[tuple[TensorSpec, int], ...] = (),
     ) -> None:
         self.name = name
         self.source = source
@@ -58,17 +58,18 @@ class Stage(wiring.Component):
         self.lanes_in = lanes_in
         self.lanes_out = lanes_out
         self.branches = branches
-        self.sources = (source, *joined)
+        inlets = ((source, lanes_in), *joined)
+        self.sources = tuple(spec for spec, _ in inlets)
         output = Out(stream.Signature(lanes_out * result.dtype.width))
         copies = {f"o{branch}": output for branch in range(1, branches)}
         inputs = {
-            f"i{index or ''}": In(stream.Signature(lanes_in * spec.dtype.width))
-            for index, spec in enumerate(self.sources)
+            f"i{index or ''}": In(stream.Signature(lanes * spec.dtype.width))
+            for index, (spec, lanes) in enumerate(inlets)
         }
         super().__init__({**inputs, "o": output, **copies})
 
     def inlets(self) -> list[Any]:
-        """The input streams: `i`, and `i1`, `i2` ... where the stage joins several tensors."""
+        """The input streams: `i`, and `i1`, `i2` ... where the stage joins several streams."""
         return [self.i, *(getattr(self, f"i{index}") for index in range(1, len(self.sources)))]
 
     def outlets(self) -> list[Any]:

@@ -48,7 +48,8 @@ class TimingGraph:
     """Actors in the order of the data's way, and the edges between them.
 
     Edges from `INPUT` and to `OUTPUT` (one for each output, in order) are the design's ports: an edge from INPUT
-    holds no beat, the actor's firing is the acceptance.
+    holds no beat, the actor's firing is the acceptance. An edge from `WEIGHTS` is the same for a stream of weights,
+    which always offers a beat.
     """
 
     actors: tuple[Actor, ...]
@@ -56,6 +57,7 @@ class TimingGraph:
 
     INPUT = "input"
     OUTPUT = "output"
+    WEIGHTS = "weights"
 
 
 def cumulative(counts: Pattern) -> Pattern:

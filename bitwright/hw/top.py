@@ -12,9 +12,10 @@ from bitwright.hw.stage import Stage
 
 @dataclass(frozen=True, eq=False)
 class Link:
-    """A stream from branch `branch` of stage `source` (None: the input port) to stage `target` (None: an output).
+    """A stream from branch `branch` of stage `source` to stage `target` (None: an output).
 
-    `entry` is the number of the target's input. A stage's inputs are linked in order.
+    Without a source it comes from input port number `branch`. `entry` is the number of the target's input. A stage's
+    inputs are linked in order.
     """
 
     source: Stage | None
@@ -24,25 +25,25 @@ class Link:
 
 
 class Top(Elaboratable):
-    """Ports `aclk`, `aresetn`, `s_axis_*` and for each output `m_axis_*` with `tlast` on a frame's last beat.
+    """Ports `aclk`, `aresetn`, and the streams of inputs and outputs, these with `tlast` on a frame's last beat.
 
     The stages' output streams keep names, `<stage>__valid`, `__ready` and `__payload`, for waves and for the search
     of a stuck stage.
     """
 
-    def __init__(self, stages: list[Stage], links: list[Link], source: PortSpec, outputs: list[PortSpec]) -> None:
+    def __init__(self, stages: list[Stage], links: list[Link], inputs: list[PortSpec], outputs: list[PortSpec]) -> None:
         self.stages = stages
         self.links = links
-        self.source = source
+        self.inputs = inputs
         self.outputs = outputs
         self.signals: dict[str, Signal] = {}
         for name, width in (("aclk", 1), ("aresetn", 1)):
             self._port(name, width)
-        for port in (source, *outputs):
+        for port in (*inputs, *outputs):
             self._port(f"{port.name}_tdata", port.data_width)
             self._port(f"{port.name}_tvalid", 1)
             self._port(f"{port.name}_tready", 1)
-            if port is not source:
+            if port in outputs:
                 self._port(f"{port.name}_tlast", 1)
 
     def _port(self, name: str, width: int) -> None:
@@ -63,9 +64,10 @@ class Top(Elaboratable):
         remaining = list(self.outputs)
         for link in self.links:
             if link.source is None:
-                valid: Value = self.signals[f"{self.source.name}_tvalid"]
-                payload: Value = self.signals[f"{self.source.name}_tdata"][: self.source.payload_width]
-                ready: Value = self.signals[f"{self.source.name}_tready"]
+                port = self.inputs[link.branch]
+                valid: Value = self.signals[f"{port.name}_tvalid"]
+                payload: Value = self.signals[f"{port.name}_tdata"][: port.payload_width]
+                ready: Value = self.signals[f"{port.name}_tready"]
             else:
                 valid, payload, ready = self._named_stream(m, link.source, link.branch)
             if link.target is not None:

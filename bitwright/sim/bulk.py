@@ -61,7 +61,8 @@ class Drive:
 
     `beats`: uint8 (input beats, bytes). `expected`: beats to wait for on each output. `gaps`: uint32, cycles the
     source waits before each beat, or None. `ready`: for each output a cyclic bool array, or None (always ready).
-    `taps`: beats to record of each inner stream. A run without any accepted beat for `quiet_cycles` cycles ends.
+    `taps`: beats to record of each inner stream. `weights`: for each weight stream its beats, uint8, which
+    repeat without a pause. A run without any accepted beat for `quiet_cycles` cycles ends.
     """
 
     beats: NDArray[np.uint8]
@@ -69,6 +70,7 @@ class Drive:
     gaps: NDArray[np.uint32] | None = None
     ready: tuple[NDArray[np.bool_] | None, ...] | None = None
     taps: tuple[int, ...] = ()
+    weights: tuple[NDArray[np.uint8], ...] = ()
     max_cycles: int | None = None
     quiet_cycles: int = 100_000
 
@@ -143,6 +145,8 @@ class _Files:
         self._write("input.beats", drive.beats)
         self._write("input.gaps", np.zeros(0, np.uint32) if drive.gaps is None else drive.gaps.astype(np.uint32))
         self._room("input.cycles", 8 * len(drive.beats))
+        for i, words in enumerate(drive.weights):
+            self._write(f"weights{i}.beats", words)
         ready = drive.ready or (None,) * len(drive.expected)
         for i, (beats, size, mask) in enumerate(
             zip(drive.expected, simulator.interface.output_bytes, ready, strict=True)
@@ -195,6 +199,8 @@ def run(
             f"input beats must be uint8 of shape (beats, {interface.input_bytes}), "
             f"not {drive.beats.dtype} {drive.beats.shape}; use PortSpec.pack()"
         )
+    if tuple(words.shape[1] for words in drive.weights) != interface.weight_bytes:
+        raise InputError(f"the weight streams need beats of {interface.weight_bytes} bytes; use WeightStream.beats")
     images = memory_folder(memories)
     total = max(1, sum(drive.expected))
     with (

@@ -2,7 +2,8 @@
 
 It needs cocotb 2 and the standard library only. The vectors are in `vectors.json` beside this file, or in the file that
 the environment variable BENCH_VECTORS names: what goes in, beat by beat, and what has to come out. BENCH_SEED, if
-set, replaces the seed of the random stalls.
+set, replaces the seed of the random stalls. The weights of a design that takes them from outside are in files of their
+own, which the vectors name.
 
 In each clock cycle the bench drives its side after the rising edge and looks at the design's side at the falling edge,
 so it does not matter in which order a simulator updates signals. Cycle 0 is the first cycle after reset.
@@ -21,7 +22,8 @@ import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, RisingEdge
 
-VECTORS = json.loads(Path(os.environ.get("BENCH_VECTORS", Path(__file__).with_name("vectors.json"))).read_text())
+PLACE = Path(os.environ.get("BENCH_VECTORS", Path(__file__).with_name("vectors.json")))
+VECTORS = json.loads(PLACE.read_text())
 SEED = int(os.environ.get("BENCH_SEED", VECTORS["seed"]))
 FRAMES = len(VECTORS["input"]["frames"])
 IDLE_CYCLES = 16
@@ -102,6 +104,38 @@ class Output:
             raise BenchError(f"frame {frame}, {name} beat {beat}: tlast is {int(last)}")
 
 
+class Weights:
+    """A stream of weights: the words of a file over and over, from the first one after a reset."""
+
+    def __init__(self, dut: Any, port: dict[str, Any]) -> None:
+        self.name = port["name"]
+        self.tdata, self.tvalid, self.tready = (
+            getattr(dut, f"{self.name}_{signal}") for signal in ("tdata", "tvalid", "tready")
+        )
+        self.bits = len(self.tdata)
+        self.words = [int(word, 16) for word in (PLACE.parent / port["file"]).read_text().split()]
+        self.rewind()
+
+    def rewind(self) -> None:
+        """Start over, with nothing on offer."""
+        self.place, self.wait, self.valid = 0, 0, False
+        self.tvalid.value = 0
+
+    def drive(self, noise: random.Random) -> None:
+        """Offer the next word, or noise without `tvalid`."""
+        self.valid = self.valid or self.wait == 0
+        self.wait = max(0, self.wait - 1)
+        self.tvalid.value = int(self.valid)
+        self.tdata.value = self.words[self.place] if self.valid else noise.getrandbits(self.bits)
+
+    def look(self, cycle: int, pause: int) -> bool:
+        """Whether the design took a word in this cycle; the next one is offered `pause` cycles later."""
+        if not number(self.tready, f"{self.name}_tready", cycle) or not self.valid:
+            return False
+        self.place, self.wait, self.valid = (self.place + 1) % len(self.words), pause, False
+        return True
+
+
 class Bench:
     """The design under test with its surroundings."""
 
@@ -114,12 +148,15 @@ class Bench:
             getattr(dut, f"{name}_{signal}") for signal in ("tdata", "tvalid", "tready")
         )
         self.bits = len(self.tdata)
+        self.weights = [Weights(dut, port) for port in VECTORS.get("weights", [])]
         self.running = False
 
     async def reset(self) -> None:
         """Hold reset for some cycles; returns at the start of cycle 0."""
         self.dut.aresetn.value = 0
         self.tvalid.value = 0
+        for stream in self.weights:
+            stream.rewind()
         outputs = [Output(self.dut, port) for port in VECTORS["outputs"]]
         for output in outputs:
             output.tready.value = 0
@@ -140,8 +177,8 @@ class Bench:
     ) -> list[list[int]]:
         """Send frames from cycle 0 on and check what comes out; the cycles in which output beats were accepted.
 
-        `input_gap` and `output_gap` are mean numbers of cycles to wait before a beat. It ends some cycles after the
-        last expected beat, to see that no other follows, or after `cycles`.
+        `input_gap` (weights too) and `output_gap` are mean numbers of cycles to wait before a beat. It ends some cycles
+        after the last expected beat, to see that no other follows, or after `cycles`.
         """
         beats = [int(beat, 16) for frame in frames for beat in self.port["frames"][frame]]
         outputs = [Output(self.dut, port) for port in VECTORS["outputs"]]
@@ -152,6 +189,8 @@ class Bench:
             wait = max(0, wait - 1)
             self.tvalid.value = int(valid)
             self.tdata.value = beats[sent] if valid else self.random.getrandbits(self.bits)
+            for stream in self.weights:
+                stream.drive(self.random)
             ready = [self.random.random() * (1 + output_gap) < 1 for _ in outputs]
             for output, now in zip(outputs, ready, strict=True):
                 output.tready.value = int(now)
@@ -161,6 +200,7 @@ class Bench:
                 sent += 1
                 wait = self.gap(input_gap)
                 moved.append(True)
+            moved += [stream.look(cycle, self.gap(input_gap)) for stream in self.weights]
             quiet = 0 if any(moved) else quiet + 1
             complete = all(len(output.cycles) == len(frames) * output.beats for output in outputs)
             after += complete

@@ -49,7 +49,7 @@ def ports_file(top: str) -> str:
 
     Showing everything (cocotb's own `--public-flat-rw`) builds several times slower and hinders all optimization.
     """
-    names = ("aclk", "aresetn", "*axis_t*")
+    names = ("aclk", "aresetn", "*axis*_t*")
     return "".join(["`verilator_config\n", *(f'public_flat_rw -module "{top}" -var "{name}"\n' for name in names)])
 
 

@@ -44,6 +44,8 @@ struct Model {
     static constexpr int INPUT_BYTES = @input_bytes@;
     static constexpr int OUTPUTS = @outputs@;
     static constexpr int OUTPUT_BYTES[] = {@output_bytes@};
+    static constexpr int WEIGHTS = @weights@;
+    static constexpr int WEIGHT_BYTES[] = {@weight_bytes@};
     static constexpr int TAPS = 0;
     static constexpr int TAP_BYTES[] = {0};
     template <int I> using Index = std::integral_constant<int, I>;
@@ -59,7 +61,7 @@ struct Model {
     void input(const uint8_t* beat) { std::memcpy(top.@input@__tdata.data, beat, INPUT_BYTES); }
     void input_valid(bool valid) { top.@input@__tvalid.set<bool>(valid); }
     bool input_ready() const { return now(top.@input@__tready).template get<bool>(); }
-@output_methods@
+@output_methods@@weight_methods@
     void settle() {}
     // CXXRTL's step() stops as soon as nothing is fed back, with outputs still computed from the registers before the
     // edge. So: let the pins settle, rise, and settle again.
@@ -81,6 +83,12 @@ _OUTPUT = """\
     bool output_valid(Index<@i@>) const { return now(top.@port@__tvalid).template get<bool>(); }
     void output_ready(Index<@i@>, bool ready) { top.@port@__tready.set<bool>(ready); }
     void output(Index<@i@>, uint8_t* beat) const { std::memcpy(beat, now(top.@port@__tdata).data, OUTPUT_BYTES[@i@]); }
+"""
+
+_WEIGHTS = """\
+    bool weights_ready(Index<@i@>) const { return now(top.@port@__tready).template get<bool>(); }
+    void weights_valid(Index<@i@>, bool valid) { top.@port@__tvalid.set<bool>(valid); }
+    void weights(Index<@i@>, const uint8_t* beat) { std::memcpy(top.@port@__tdata.data, beat, WEIGHT_BYTES[@i@]); }
 """
 
 
@@ -116,6 +124,11 @@ def _model_header(top: str, interface: Interface) -> str:
         outputs=len(interface.output_names),
         output_bytes=", ".join(map(str, interface.output_bytes)),
         output_methods="".join(fill(_OUTPUT, i=i, port=_mangle(name)) for i, name in enumerate(interface.output_names)),
+        weights=len(interface.weight_names),
+        weight_bytes=", ".join(map(str, interface.weight_bytes)) or "0",
+        weight_methods="".join(
+            fill(_WEIGHTS, i=i, port=_mangle(name)) for i, name in enumerate(interface.weight_names)
+        ),
     )
 
 

@@ -9,7 +9,8 @@ The environment of a design:
 - the source offers beat k in cycle `accepted[k-1] + 1 + gap[k]` (beat 0 in `gap[0]`) and holds it; the beat is accepted
   in the cycle of the firing that takes it;
 - the sink of output o accepts a beat in the first cycle in which it is there and `mask[o][cycle % len(mask[o])]` is
-  true, at most one a cycle.
+  true, at most one a cycle;
+- a stream of weights always offers a beat.
 """
 
 from __future__ import annotations

@@ -16,7 +16,8 @@ STAGE, SOURCE, SINK = 0, 1, 2
 
 @dataclass(frozen=True, eq=False)
 class FlatGraph:
-    """`actors`: rows (kind, events) of the source, the stages, then a sink for each output. `edges`: rows (source,
+    """`actors`: rows (kind, events) of the source, the stages, then a sink for each output and a stage that
+    gives the beats of each weight stream, in the order of their edges. `edges`: rows (source,
     target, capacity, latency, beats a frame). `patterns`: need, release and produce of each edge, one after another.
 
     An event is a firing and those behind it that neither need, free nor produce anything new: they follow in the next
@@ -52,16 +53,20 @@ def _check_actor(actor: Actor, inputs: int, outputs: int) -> None:
 
 def _check(graph: TimingGraph) -> None:
     names = [actor.name for actor in graph.actors]
-    if len({graph.INPUT, graph.OUTPUT, *names}) != len(names) + 2:
-        raise InputError(f"the actors {names} of a timing graph need different names other than 'input' and 'output'")
+    sources = (graph.INPUT, graph.WEIGHTS)
+    if len({*sources, graph.OUTPUT, *names}) != len(names) + 3:
+        raise InputError(
+            f"the actors {names} of a timing graph need different names other than 'input', 'weights' and 'output'"
+        )
     for edge in graph.edges:
-        if not {edge.source, edge.target} <= {*names, *((graph.INPUT, graph.OUTPUT))}:
+        if not {edge.source, edge.target} <= {*names, *sources, graph.OUTPUT}:
             raise InputError(f"edge {edge.source} -> {edge.target} ends at no actor; add the actor to the timing graph")
-        if edge.latency < 0 or (edge.source != graph.INPUT and edge.capacity < 1):
+        if edge.latency < 0 or (edge.source not in sources and edge.capacity < 1):
             raise InputError(f"edge {edge.source} -> {edge.target} needs a capacity of at least 1 and a latency >= 0")
-    sources = [edge.target for edge in graph.edges if edge.source == graph.INPUT]
+    fed = [edge.target for edge in graph.edges if edge.source in sources]
+    inputs_fed = sum(edge.source == graph.INPUT for edge in graph.edges)
     sinks = [edge.source for edge in graph.edges if edge.target == graph.OUTPUT]
-    if len(sources) != 1 or not sinks or not {*sources, *sinks} <= {*names}:
+    if inputs_fed != 1 or not sinks or not {*fed, *sinks} <= {*names}:
         raise InputError(
             "a timing graph needs one edge from 'input' to an actor and at least one from an actor to 'output'"
         )
@@ -99,7 +104,7 @@ def events(actor: Actor) -> NDArray[np.int64]:
 def flatten(graph: TimingGraph) -> FlatGraph:
     """Check `graph` and add its source and sinks. Raises InputError naming the actor or edge that makes no sense.
 
-    The source holds one beat and offers it in the cycle in which it has it: an edge of capacity 1 and latency 0.
+    A source holds one beat and offers it in the cycle in which it has it: an edge of capacity 1 and latency 0.
     """
     _check(graph)
     starts = {actor.name: events(actor) for actor in graph.actors}
@@ -121,6 +126,11 @@ def flatten(graph: TimingGraph) -> FlatGraph:
             kinds[0] = (SOURCE, len(produce))
             input_edge = len(edges)
             edges.append((0, index[edge.target], 1, 0, _beats(edge, produce, need)))
+        elif edge.source == graph.WEIGHTS:
+            need, release = next(needs[edge.target])
+            produce = np.ones(int(need[-1]), dtype=np.int64)
+            edges.append((len(kinds), index[edge.target], 1, 0, _beats(edge, produce, need)))
+            kinds.append((STAGE, len(produce)))
         elif edge.target == graph.OUTPUT:
             produce = next(produces[edge.source])
             need = release = np.arange(1, 1 + int(produce.sum()), dtype=np.int64)
@@ -135,8 +145,9 @@ def flatten(graph: TimingGraph) -> FlatGraph:
     if any(firings < 1 for _, firings in kinds):
         raise InputError("every port of a timing graph must carry at least one beat a frame")
     firsts[0] = np.arange(kinds[0][1])
-    firsts += [np.arange(count) for kind, count in kinds if kind == SINK]
-    ends = [len(firsts[0]), *(actor.firings for actor in graph.actors), *(c for kind, c in kinds if kind == SINK)]
+    added = [count for _, count in kinds[len(firsts) :]]
+    firsts += [np.arange(count) for count in added]
+    ends = [len(firsts[0]), *(actor.firings for actor in graph.actors), *added]
     return FlatGraph(
         np.array(kinds, dtype=np.int64),
         np.concatenate([np.diff(first, append=end) for first, end in zip(firsts, ends, strict=True)]).astype(np.int64),

@@ -61,23 +61,26 @@ def inner_streams(accelerator: Accelerator) -> tuple[InnerStream, ...]:
     return tuple(sorted(streams, key=lambda stream: order[stream.source]))
 
 
-def _wrapper(top: str, source: PortSpec, outputs: tuple[PortSpec, ...], streams: tuple[InnerStream, ...]) -> str:
+def _wrapper(
+    top: str, inputs: tuple[PortSpec, ...], outputs: tuple[PortSpec, ...], streams: tuple[InnerStream, ...]
+) -> str:
     def vector(width: int) -> str:
         return f"[{width - 1}:0] "
 
-    ports = [
-        f"  input wire {vector(source.data_width)}{source.name}_tdata",
-        f"  input wire {source.name}_tvalid",
-        f"  output wire {source.name}_tready",
-    ]
-    names = [f"{source.name}_{pin}" for pin in ("tdata", "tvalid", "tready")]
+    ports: list[str] = []
+    for port in inputs:
+        ports += [
+            f"  input wire {vector(port.data_width)}{port.name}_tdata",
+            f"  input wire {port.name}_tvalid",
+            f"  output wire {port.name}_tready",
+        ]
     for port in outputs:
         ports += [
             f"  output wire {vector(port.data_width)}{port.name}_tdata",
             f"  output wire {port.name}_tvalid",
             f"  input wire {port.name}_tready",
         ]
-        names += [f"{port.name}_{pin}" for pin in ("tdata", "tvalid", "tready")]
+    names = [f"{port.name}_{pin}" for port in (*inputs, *outputs) for pin in ("tdata", "tvalid", "tready")]
     ports += [f"  output wire {vector(stream.port.data_width)}tap{i}" for i, stream in enumerate(streams)]
     return fill(
         _VERILOG,
@@ -97,11 +100,12 @@ def record(accelerator: Accelerator, drive: bulk.Drive, frames: int, fabric: str
     """Run the design once more as with `drive`; `taps` of the result are the beats of its `inner_streams`."""
     streams = inner_streams(accelerator)
     sources = accelerator.verilog(fabric)
-    text = _wrapper(sources.top, accelerator.input, accelerator.outputs, streams)
+    inputs = (accelerator.input, *(stream.port for stream in accelerator.weight_inputs))
+    text = _wrapper(sources.top, inputs, accelerator.outputs, streams)
     wrapped = VerilogSources(WRAPPER, {**sources.sources, f"{WRAPPER}.sv": text}, sources.memories)
     simulator = bulk.build_verilator(
         wrapped,
-        Interface.of(accelerator.input, accelerator.outputs),
+        Interface.of(accelerator.input, accelerator.outputs, accelerator.weight_inputs),
         taps=tuple(stream.port.data_width // 8 for stream in streams),
     )
     expected = tuple(frames * stream.port.beats for stream in streams)
@@ -112,17 +116,20 @@ def stuck_stage(accelerator: Accelerator, drive: bulk.Drive, frames: int, fabric
     """The stage that keeps a design from going on, and what it does, in words.
 
     It is the first stage, from the outputs on, that has a beat before it and does not take it; without one, the stage
-    behind the last stream that came to an end before its time.
+    behind the last stream that came to an end before its time. Weights always wait for data and tell nothing.
     """
     streams = inner_streams(accelerator)
     seen = record(accelerator, drive, frames, fabric)
+    weights = {link.target.name for link in accelerator.links if link.target and not link.source and link.branch}
     for place in reversed(range(len(streams))):
         stream = streams[place]
+        if stream.source in weights:
+            continue
         if stream.target is not None and seen.tap_valid[place] and not seen.tap_ready[place]:
             return stream.target, f"does not take the beat that stage '{stream.source}' offers"
     if len(seen.input_cycles) < len(drive.beats):
         return accelerator.stages[0].name, "does not take the beat that the input offers"
     for stream, beats in zip(streams, seen.taps, strict=True):
-        if len(beats) < frames * stream.port.beats:
+        if stream.source not in weights and len(beats) < frames * stream.port.beats:
             return stream.source, f"took all its beats but gave {len(beats)} of {frames * stream.port.beats}"
     return streams[-1].source, "gave all its beats, and the output took too few"

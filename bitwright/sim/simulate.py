@@ -45,7 +45,7 @@ def build(
 ) -> bulk.Simulator:
     """Compile the accelerator's simulator, or find it in the build cache."""
     sources = accelerator.verilog(fabric)
-    interface = Interface.of(accelerator.input, accelerator.outputs)
+    interface = Interface.of(accelerator.input, accelerator.outputs, accelerator.weight_inputs)
     if simulator == "verilator":
         return bulk.build_verilator(sources, interface, trace=trace)
     if simulator == "cxxrtl":
@@ -83,7 +83,8 @@ def make_drive(
     if stalls is not None and stalls.output_gap:
         ready = tuple(stalls.output_ready(output_index=place) for place in range(len(outputs)))
     expected = tuple(len(x) * port.beats for port in outputs)
-    drive = bulk.Drive(beats, expected, gaps, ready, max_cycles=max_cycles)
+    weights = tuple(stream.beats for stream in accelerator.weight_inputs)
+    drive = bulk.Drive(beats, expected, gaps, ready, weights=weights, max_cycles=max_cycles)
     return replace(drive, quiet_cycles=longest_pause(accelerator, drive))
 
 

@@ -141,5 +141,6 @@ def write(accelerator: Accelerator, folder: Path, fabric: str = "generic", seed:
     inputs, outputs = golden_frames(accelerator.network, wanted)
     report = cycles(accelerator, len(inputs))
     timing = report.output_cycles if isinstance(report.output_cycles, tuple) else (report.output_cycles,)
-    vectors = vectors_text(accelerator.input, accelerator.outputs, inputs, outputs, timing, seed)
+    weights = accelerator.weight_inputs
+    vectors = vectors_text(accelerator.input, accelerator.outputs, inputs, outputs, timing, seed, weights)
     return write_testbench(folder, accelerator.verilog(fabric), vectors)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitwright.errors import InputError
-from bitwright.hw.ports import PortSpec
+from bitwright.hw.ports import PortSpec, WeightStream
 
 LEAST_PATIENCE = 2000
 
@@ -43,11 +43,14 @@ def vectors_text(
     expected: Sequence[NDArray[Any]],
     output_cycles: Sequence[NDArray[Any]] | None = None,
     seed: int = 1,
+    weights: Sequence[WeightStream] = (),
+    weight_folder: str = "..",
 ) -> str:
     """The vectors of a testbench as JSON.
 
     `inputs`: frames (count, *shape) of the input tensor. `expected`: for each output its frames. `output_cycles`: for
     each output the cycle of every beat when nothing stalls (cycle 0 is the first after reset), to be checked too.
+    `weights`: the design's weight streams, whose files lie in `weight_folder`, as seen from the vectors' folder.
     Raises InputError when the arrays do not fit the ports or each other.
     """
     if len(inputs) < 1 or len(expected) != len(outputs) or any(len(frames) != len(inputs) for frames in expected):
@@ -63,5 +66,8 @@ def vectors_text(
             patience = max(patience, 4 * int(np.diff(cycles, prepend=0).max()))
     else:
         patience *= 100
-    content = {"format": 1, "seed": seed, "patience": patience, "input": _port(source, inputs), "outputs": ports}
+    content: dict[str, Any] = {"format": 1, "seed": seed, "patience": patience, "input": _port(source, inputs)}
+    if weights:
+        content["weights"] = [{"name": one.port.name, "file": f"{weight_folder}/{one.file}"} for one in weights]
+    content["outputs"] = ports
     return json.dumps(content, indent=1) + "\n"

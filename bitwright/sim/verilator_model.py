@@ -29,6 +29,8 @@ struct Model {
     static constexpr int INPUT_BYTES = @input_bytes@;
     static constexpr int OUTPUTS = @outputs@;
     static constexpr int OUTPUT_BYTES[] = {@output_bytes@};
+    static constexpr int WEIGHTS = @weights@;
+    static constexpr int WEIGHT_BYTES[] = {@weight_bytes@};
     static constexpr int TAPS = @taps@;
     static constexpr int TAP_BYTES[] = {@tap_bytes@};
     template <int I> using Index = std::integral_constant<int, I>;
@@ -64,7 +66,7 @@ struct Model {
     void input(const uint8_t* beat) { std::memcpy(&top->@input@_tdata, beat, INPUT_BYTES); }
     void input_valid(bool valid) { top->@input@_tvalid = valid; }
     bool input_ready() const { return top->@input@_tready; }
-@output_methods@
+@output_methods@@weight_methods@
     void settle() {
 #if VM_TRACE
         top->eval();
@@ -108,6 +110,12 @@ _OUTPUT = """\
     void output(Index<@i@>, uint8_t* beat) const { std::memcpy(beat, &top->@port@_tdata, OUTPUT_BYTES[@i@]); }
 """
 
+_WEIGHTS = """\
+    bool weights_ready(Index<@i@>) const { return top->@port@_tready; }
+    void weights_valid(Index<@i@>, bool valid) { top->@port@_tvalid = valid; }
+    void weights(Index<@i@>, const uint8_t* beat) { std::memcpy(&top->@port@_tdata, beat, WEIGHT_BYTES[@i@]); }
+"""
+
 
 def _select(signal: str, count: int) -> str:
     if not count:
@@ -125,6 +133,9 @@ def model_header(top: str, interface: Interface, taps: Sequence[int] = ()) -> st
         outputs=len(interface.output_names),
         output_bytes=", ".join(map(str, interface.output_bytes)),
         output_methods="".join(fill(_OUTPUT, i=i, port=name) for i, name in enumerate(interface.output_names)),
+        weights=len(interface.weight_names),
+        weight_bytes=", ".join(map(str, interface.weight_bytes)) or "0",
+        weight_methods="".join(fill(_WEIGHTS, i=i, port=name) for i, name in enumerate(interface.weight_names)),
         taps=len(taps),
         tap_bytes=", ".join(map(str, taps)) or "0",
         tap_valid=_select("tap_valid", len(taps)),

@@ -61,7 +61,9 @@ def make_case(seed: int, family: str = "mlp") -> Case:
 
 
 def random_folding(network: Network, seed: int) -> Folding:
-    """Any PE, SIMD and pixels that fit each layer, up to LARGEST_UNIT products a cycle; any depth of line buffers."""
+    """Any PE, SIMD and pixels that fit each layer, up to LARGEST_UNIT products a cycle, some with streamed weights; any
+    depth of line buffers.
+    """
     rng = np.random.default_rng((seed, 11))
     layers = {}
     for op in network.operations:
@@ -70,7 +72,8 @@ def random_folding(network: Network, seed: int) -> Folding:
             simd = int(rng.choice([n for n in simds if n <= LARGEST_UNIT]))
             pe = int(rng.choice([n for n in pes if n * simd <= LARGEST_UNIT] or [1]))
             fitting = [n for n in pixels if n * pe * simd <= LARGEST_UNIT] if pe == pes[-1] else [1]
-            layers[op.name] = LayerFolding(pe, simd, int(rng.choice(fitting)) if rng.random() < 0.3 else 1)
+            count = int(rng.choice(fitting)) if rng.random() < 0.3 else 1
+            layers[op.name] = LayerFolding(pe, simd, count, "stream" if rng.random() < 0.2 else "memory")
     folding = Folding(layers)
     windows = (one.component for one in assemble(network, folding).placed if isinstance(one.component, WindowStage))
     buffers = {

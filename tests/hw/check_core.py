@@ -27,9 +27,9 @@ def several(values: Any) -> tuple[Any, ...]:
 
 
 def check_core(
-    network: Network, folding: dict[str, tuple[int, ...]] | None = None, *, frames: int = 5, seed: int = 0
+    network: Network, folding: dict[str, tuple[Any, ...]] | None = None, *, frames: int = 5, seed: int = 0
 ) -> Accelerator:
-    """Build the network at {operation: (PE, SIMD)}, drive it with and without stalls, compare values and cycles."""
+    """Build the network at {operation: fields of LayerFolding}, with and without stalls; compare values and cycles."""
     layers = {name: LayerFolding(*one) for name, one in (folding or {}).items()}
     accelerator = assemble(network, Folding(layers))
     x = random_values(network.input_spec, frames, seed)

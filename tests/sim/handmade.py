@@ -141,12 +141,15 @@ class Handmade:
         return SimpleNamespace(
             input=self.input,
             outputs=self.output_ports,
+            weight_inputs=(),
             timing=self.timing,
             verilog=lambda fabric="generic": self.sources,
             network=SimpleNamespace(spec={"products": products, "y": self.output.spec}.__getitem__),
             stages=(
-                SimpleNamespace(name="scale", operations=("scale",), tensor="products", lanes_out=self.input.lanes),
-                SimpleNamespace(name="total", operations=("total",), tensor="y", lanes_out=1),
+                SimpleNamespace(
+                    name="scale", operations=("scale",), tensor="products", spec=products, lanes_out=self.input.lanes
+                ),
+                SimpleNamespace(name="total", operations=("total",), tensor="y", spec=self.output.spec, lanes_out=1),
             ),
             links=(
                 SimpleNamespace(source=None, branch=0, target=scale),

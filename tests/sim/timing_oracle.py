@@ -89,6 +89,8 @@ def step_through(
             k = stage.firing
             there = True
             for i, buffer in enumerate(stage.inputs):
+                if buffer.edge.source == graph.WEIGHTS:
+                    continue
                 per_frame = int(stage.actor.release[i][-1])
                 count = len(accepted_in) + offered if buffer is entry else buffer.arrived(cycle)
                 there &= count >= stage.frame * per_frame + int(stage.actor.need[i][k])
@@ -184,6 +186,9 @@ def graphs(draw: st.DrawFn, most_actors: int = 5) -> TimingGraph:
         for _ in range(1 if number == 0 else draw(st.integers(1, min(2, len(loose))))):
             beats = int(take(name).sum())
             patterns[name].append((_port_steps if number == 0 else _steps)(draw, beats, firings))
+        if draw(st.integers(0, 3)) == 0:
+            edges.append(Edge(TimingGraph.WEIGHTS, name, 0, 0))
+            patterns[name].append(_port_steps(draw, draw(st.integers(1, firings)), firings))
         for _ in range(draw(st.integers(1, 2))):
             produce = np.array(draw(st.lists(st.integers(0, 1), min_size=firings, max_size=firings)))
             produce[draw(st.integers(0, firings - 1))] = 1

@@ -188,8 +188,11 @@ def _count_layer(network: Network, op: Linear | Conv, folding: LayerFolding, tal
     )
     words = (outputs // folding.pe) * shape.beats
     width = folding.pe * folding.simd * shared.product.weight_bits
-    # Of a bit that is 0 or 1 by chance, the words of a small memory may all have the same value.
-    tally.memory(f"{op.name}_weights", round(width * (1 - 2.0 ** (1 - min(words, 60)))), words, written=False)
+    if folding.weights == "stream":
+        tally.queue(f"{op.name}_weights_queue", width, queue_capacity(1, 1))
+    else:
+        # Of a bit that is 0 or 1 by chance, the words of a small memory may all have the same value.
+        tally.memory(f"{op.name}_weights", round(width * (1 - 2.0 ** (1 - min(words, 60)))), words, written=False)
     count_matrix(tally, op.name, shape)
     if isinstance(op, Conv) and (shared.windowed or folding.pixels > 1):
         _count_window(op, source, folding, shape, tally)

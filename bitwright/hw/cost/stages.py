@@ -36,8 +36,8 @@ def count_stage(stage: Stage, tally: Tally) -> None:
 
 @count_stage.register
 def _(stage: MatrixVectorUnit, tally: Tally) -> None:
-    words = stage.rom.words
-    tally.rom(stage.rom.name, stage.rom.width, words)
+    if not stage.streamed:
+        tally.rom(stage.rom.name, stage.rom.width, stage.rom.words)
     count_matrix(
         tally,
         stage.name,

@@ -1,10 +1,11 @@
 // Runs one design on packed beats: the part of a bulk simulator that is the same for every design and simulator.
 //
 // The generated "model.h" defines `Model`, one clocked design:
-//   INPUT_BYTES, OUTPUTS, OUTPUT_BYTES[], TAPS, TAP_BYTES[]   sizes of one beat
+//   INPUT_BYTES, OUTPUTS, OUTPUT_BYTES[], WEIGHTS, WEIGHT_BYTES[], TAPS, TAP_BYTES[]   sizes of one beat
 //   Model(argc, argv)         argv carries the plusargs
 //   reset(active), input(beat), input_valid(v), output_ready(o, r)     drive pins; seen by the next step()
-//   input_ready(), output_valid(o), output(o, beat)                    read pins as the last step() left them
+//   weights(w, beat), weights_valid(w, v)                              the same for the streams of weights
+//   input_ready(), weights_ready(w), output_valid(o), output(o, beat)  read pins as the last step() left them
 //   tap_valid(t), tap_ready(t), tap(t, beat)                           inner streams, read only
 //   step()                    one clock cycle: the rising edge, and all that follows from it
 // No ready or valid of a design depends on its pins within a cycle, so one look a cycle at them is enough.
@@ -22,6 +23,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <string>
+#include <tuple>
 
 #include "model.h"
 
@@ -95,12 +97,32 @@ struct Sink : Record {
     }
 };
 
-template <std::size_t... I>
-void run(const std::string& folder, Control& control, Model& model, std::index_sequence<I...>) {
+// A stream of weights: its beats over and over, one always on offer.
+struct Feed {
+    const uint8_t* beats;
+    uint64_t period;
+    uint64_t place = 0;
+    bool taken = true;
+
+    Feed(const std::string& stem, int bytes) : beats(map<uint8_t>(stem)), period(size_of(stem) / bytes) {}
+
+    template <typename Design, typename Index>
+    void offer(Design& model, Index index) {
+        if (taken) model.weights(index, beats + place * Design::WEIGHT_BYTES[index]);
+        taken = model.weights_ready(index);
+        if (taken && ++place == period) place = 0;
+    }
+};
+
+// Design is Model; as a parameter, so that methods for weights may be missing where there are none.
+template <typename Design, std::size_t... I, std::size_t... W>
+void run(const std::string& folder, Control& control, Design& model, std::index_sequence<I...>,
+         std::index_sequence<W...>) {
     const uint8_t* beat = map<uint8_t>(folder + "input.beats");
     const uint32_t* gaps = map<uint32_t>(folder + "input.gaps");
     uint64_t* input_cycles = map<uint64_t>(folder + "input.cycles");
     Sink sinks[] = {Sink(folder + "output" + std::to_string(I))...};
+    std::tuple feeds{Feed(folder + "weights" + std::to_string(W) + ".beats", Model::WEIGHT_BYTES[W])...};
     Record* taps[Model::TAPS + 1] = {};
     for (int t = 0; t < Model::TAPS; ++t) taps[t] = new Record(folder + "tap" + std::to_string(t));
     TapState* tap_states = Model::TAPS ? map<TapState>(folder + "taps.state") : nullptr;
@@ -111,9 +133,11 @@ void run(const std::string& folder, Control& control, Model& model, std::index_s
         model.reset(true);
         model.input_valid(false);
         (model.output_ready(std::integral_constant<int, I>(), false), ...);
+        (model.weights_valid(std::integral_constant<int, W>(), false), ...);
         model.step();
     }
     model.reset(false);
+    (model.weights_valid(std::integral_constant<int, W>(), true), ...);
 
     uint64_t sent = 0, cycle = 0, last_move = 0, wait = gaps && input_beats ? gaps[0] : 0, slice_end = SLICE;
     bool offered = false;
@@ -136,6 +160,7 @@ void run(const std::string& folder, Control& control, Model& model, std::index_s
             if (gaps && sent < input_beats) wait = gaps[sent];
             last_move = cycle;
         }
+        (std::get<W>(feeds).offer(model, std::integral_constant<int, W>()), ...);
         const auto receive = [&](Sink& sink, auto index) {
             const bool ready = sink.next_ready();
             model.output_ready(index, ready);
@@ -185,7 +210,8 @@ int main(int argc, char** argv) {
     const std::string folder = argv[1];
     Control* control = map<Control>(folder + "control");
     Model model(argc, argv);
-    run(folder, *control, model, std::make_index_sequence<Model::OUTPUTS>());
+    run(folder, *control, model, std::make_index_sequence<Model::OUTPUTS>(),
+        std::make_index_sequence<Model::WEIGHTS>());
     model.finish();
     return 0;
 }
