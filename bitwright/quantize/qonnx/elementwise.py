@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -68,6 +69,8 @@ def _apply(node: Node, value: Scaled, reals: Array, swapped: bool) -> Scaled:
 
 
 def _on_input(node: Node, source: RealInput, array: Array, swapped: bool) -> RealInput:
+    if source.least > -math.inf or source.most < math.inf:
+        raise node.error("does arithmetic on the real input behind a clip", QUANTIZE_FIRST + ", or give input_type")
     if array.size != 1:
         raise node.error(
             "does arithmetic on the real input with one constant for each channel",
@@ -126,6 +129,8 @@ def batch_normalization(builder: Builder, node: Node, values: Values) -> tuple[V
 
 def relu(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
     """Relu."""
+    if values and isinstance(values[0], RealInput):
+        return (replace(values[0], least=max(0.0, values[0].least), most=max(0.0, values[0].most)),)
     return (_source(builder, node, values).then_clip(torch.relu),)
 
 
@@ -141,6 +146,11 @@ def clip(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
     low, high = bounds
     if low is None and high is None:
         return (_source(builder, node, values),)
+    source = values[0]
+    if isinstance(source, RealInput):
+        least, most = -math.inf if low is None else low, math.inf if high is None else high
+        ends = [min(max(one, least), most) for one in (source.least, source.most)]
+        return (replace(source, least=ends[0], most=ends[1]),)
     return (_source(builder, node, values).then_clip(lambda x: torch.clamp(x, low, high)),)
 
 

@@ -129,7 +129,9 @@ def _quantized_input(
     shift = source.addend / step
     if source.multiplier <= 0 or shift != round(shift):
         raise node.error("follows arithmetic on the input", "give input_type, or move the arithmetic out of the graph")
-    dtype = IntType(ends[0] - middle, ends[1] - middle)
+    # A quantizer never falls, so clipping before it is clipping behind it.
+    clipped = np.clip(np.rint(np.array([source.least, source.most]) / step) + middle, *ends) - middle
+    dtype = IntType(int(clipped[0]), int(clipped[1]))
     quantizer = InputQuantizer(dtype=dtype, scale=step * source.divisor / source.multiplier, zero_point=round(shift))
     result = input_value(builder, node, source, dtype, quantizer, 1.0)
     return _shifted(result, np.full(result.channels, middle))

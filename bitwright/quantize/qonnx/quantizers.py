@@ -122,12 +122,17 @@ def _quant_input(
             "follows arithmetic on the input that no input quantizer can do",
             "give input_type, the integers that the graph is fed with (such as pixels), or move the arithmetic out",
         )
-    dtype = IntType(integers.lo - zero, integers.hi - zero)
+    # A quantizer never falls, so clipping before it is clipping behind it.
+    ends = np.array([source.least, source.most], dtype=np.float32)
+    ends = quant_integers(ends, scale.reshape(()), zero_point.reshape(()), integers, rounding) - zero
+    dtype = IntType(int(ends[0]), int(ends[1]))
     quantizer = InputQuantizer(dtype=dtype, scale=step * source.divisor / source.multiplier, zero_point=round(shift))
     return input_value(builder, node, source, dtype, quantizer, step)
 
 
 def _sign_input(builder: Builder, node: Node, source: RealInput, scale: float) -> Scaled:
+    if source.least >= 0 or source.most < 0:
+        raise node.error("takes the sign of an input that is clipped on one side of 0", "take out the clip")
     if source.multiplier <= 0:
         raise node.error("follows a negation of the input", "give input_type, or move the arithmetic out")
     threshold = 0.0 - source.addend * source.divisor / source.multiplier

@@ -30,6 +30,7 @@ from bitwright.quantize.qonnx.handler import Handler
 from bitwright.quantize.qonnx.layouts import input_channel_axis
 from bitwright.quantize.qonnx.loading import load_model
 from bitwright.quantize.qonnx.model import Model, Node
+from bitwright.quantize.qonnx.ties import FloatTies
 from bitwright.quantize.qonnx.value import (
     Constant,
     Indices,
@@ -62,10 +63,11 @@ MOVERS = (frozenset(shapes.HANDLERS) | frozenset(qdq.HANDLERS)) - {("", "Cast"),
 
 @dataclass(frozen=True)
 class Reading:
-    """A network, and what each ONNX tensor is of it, by the ONNX tensor's name."""
+    """A network, what each ONNX tensor is of it, by the ONNX tensor's name, and where float32 rounding may decide."""
 
     network: Network
     values: Mapping[str, Value]
+    ties: tuple[FloatTies, ...]
 
 
 def read_qonnx(
@@ -120,7 +122,7 @@ def read_model(
         values.update({key: value for key, value in zip(node.outputs, results, strict=False) if key})
     network = _network(model, builder, values, name)
     builder.warn()
-    return Reading(network, values)
+    return Reading(network, values, tuple(builder.ties))
 
 
 def _read(builder: Builder, node: Node, given: list[Value | None]) -> tuple[Value, ...]:

@@ -17,6 +17,9 @@ from bitwright.quantize.ties import RoundingTieWarning
 SIGMAS = 4.0
 """How many standard deviations of the rounding noise of a sum count as possible."""
 
+ROUNDED_OPERATIONS = 2.0
+"""What scaling and shifting a sum adds to its noise, in roundings of the result."""
+
 EPSILON = 2.0**-25
 """Standard deviation, at most, of one float32 rounding relative to the result."""
 
@@ -53,15 +56,17 @@ class FloatTieWarning(RoundingTieWarning):
 def noise(value: Scaled, integers: NDArray[Any]) -> NDArray[np.float64]:
     """How far rounding may move the integers (..., channels), in steps of theirs.
 
-    A sum of `terms` rounded products in float32 is off by about eps * sqrt(terms) * the size of its partial sums.
+    Each of `terms` float32 additions rounds a partial sum, which may be a quarter of the largest sum of all while the
+    result is small; and a few operations round what is then scaled and shifted.
     """
     reach = np.maximum(np.abs(value.lo), np.abs(value.hi)).astype(np.float64)
-    if value.slope is not None and value.offset is not None:
-        slope = np.where(value.slope == 0, 1.0, value.slope)
-        reach = np.maximum(reach, np.abs(value.offset / slope))
     root = np.sqrt(value.terms)
-    typical = np.maximum(np.abs(integers), reach / (4.0 * max(root, 1.0)))
-    return np.asarray(SIGMAS * EPSILON * root * typical)
+    walk = root * np.maximum(np.abs(integers), reach / 4.0)
+    shifted: NDArray[Any] | float = 0.0
+    if value.slope is not None and value.offset is not None:
+        shift = value.offset / np.where(value.slope == 0, 1.0, value.slope)
+        shifted = ROUNDED_OPERATIONS * np.maximum(np.abs(shift), np.abs(integers + shift))
+    return np.asarray(SIGMAS * EPSILON * (walk + shifted))
 
 
 def find_close_steps(layer: str, value: Scaled, function: IntegerFunction, dtype: IntType) -> FloatTies | None:

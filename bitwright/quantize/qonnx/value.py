@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -48,7 +49,8 @@ class RealInput:
     """The graph's input before its quantizer: `multiplier / divisor * input + addend`.
 
     `index` has the ONNX shape (1, ...) and holds flat positions in the network's input of shape `shape`. `axes` is the
-    permutation from the axes of the graph's input to the network's; None for none.
+    permutation from the axes of the graph's input to the network's; None for none. The result is clipped to
+    [least, most].
     """
 
     shape: tuple[int, ...]
@@ -57,6 +59,8 @@ class RealInput:
     multiplier: float = 1.0
     divisor: float = 1.0
     addend: float = 0.0
+    least: float = -math.inf
+    most: float = math.inf
 
 
 @dataclass(frozen=True)
