@@ -38,6 +38,7 @@ from bitwright.hw.cost.coefficients import luts
 from bitwright.hw.cost.matrix import MatrixShape, count_matrix
 from bitwright.hw.cost.memory import Family
 from bitwright.hw.cost.stages import count_stage
+from bitwright.hw.cost.tails import count_tail
 from bitwright.hw.cost.tally import Tally
 from bitwright.hw.cost.windows import count_window
 from bitwright.hw.duplicate import duplicate_stage
@@ -149,6 +150,7 @@ class _Layer:
         self.after = tiled(after, accumulator.channels // outputs, outputs)
         self.output = network.spec(op.output if after is None else after.output)
         self.tails: dict[int, Tail] = {}
+        self.counted: dict[tuple[object, ...], Tally] = {}
 
     def tail(self, lanes: int) -> Tail:
         """The tail of so many lanes."""
@@ -157,6 +159,14 @@ class _Layer:
             tail.classes = self.accumulator.channels // len(self.layer.weights)
             self.tails[lanes] = tail
         return self.tails[lanes]
+
+    def count_tail(self, lanes: int, tally: Tally) -> Tally:
+        """What a tail of so many lanes is built of, counted once."""
+        key = ("tail", lanes, tally.family, tally.dsp)
+        if key not in self.counted:
+            self.counted[key] = Tally(tally.family, tally.dsp)
+            count_tail(self.tail(lanes), self.counted[key])
+        return self.counted[key]
 
 
 _LAYERS: WeakKeyDictionary[Network, dict[str, _Layer]] = WeakKeyDictionary()
@@ -193,18 +203,23 @@ def _count_layer(network: Network, op: Linear | Conv, folding: LayerFolding, tal
     else:
         # Of a bit that is 0 or 1 by chance, the words of a small memory may all have the same value.
         tally.memory(f"{op.name}_weights", round(width * (1 - 2.0 ** (1 - min(words, 60)))), words, written=False)
-    count_matrix(tally, op.name, shape)
+    count_matrix(tally, op.name, shape, shared.count_tail(folding.pe, tally))
     if isinstance(op, Conv) and (shared.windowed or folding.pixels > 1):
-        _count_window(op, source, folding, shape, tally)
+        _count_window(op, source, folding, shape, shared, tally)
 
 
-def _count_window(op: Conv, source: TensorSpec, folding: LayerFolding, shape: MatrixShape, tally: Tally) -> None:
+def _count_window(
+    op: Conv, source: TensorSpec, folding: LayerFolding, shape: MatrixShape, shared: _Layer, tally: Tally
+) -> None:
     schedule, word = window_schedule(op, source, folding)
-    width = shape.product.input_type.width
-    count_window(tally, f"{op.name}_window", schedule, word * source.dtype.width, word * width)
-    given = word * schedule.pixels * schedule.taps
+    width = source.dtype.width
+    key = ("window", word, schedule.taps, schedule.pixels, tally.family)
+    if key not in shared.counted:
+        shared.counted[key] = Tally(tally.family)
+        count_window(shared.counted[key], f"{op.name}_window", schedule, word * width, word * width)
+    tally.include(shared.counted[key])
+    given, taken = word * schedule.pixels * schedule.taps, folding.simd * shape.slices
     tally.queue(f"{op.name}_window_queue", given * width, queue_capacity(2, 1))
-    taken = folding.simd * shape.slices
     if given != taken:
         between = TensorSpec((given * taken,), IntType.unsigned(width))
         for stage in width_converters("between", between, given, taken):

@@ -56,17 +56,17 @@ class MatrixShape:
         return queue_capacity(latency, self.beats)
 
 
-def count_matrix(tally: Tally, name: str, shape: MatrixShape) -> None:
-    """A matrix-vector unit without its weight memory."""
+def count_matrix(tally: Tally, name: str, shape: MatrixShape, tail: Tally | None = None) -> None:
+    """A matrix-vector unit without its weight memory; `tail` is what its tail is built of, if that is known."""
     pixels = shape.layer.pixels
     tally.add("stage")
     tally.counter(shape.groups * shape.beats)
     tally.counter(shape.groups)
-    count_elements(
-        tally, shape.product, simd=shape.simd, count=shape.pe * pixels, slices=shape.slices, beats=shape.beats
-    )
-    for _ in range(pixels):
-        count_tail(shape.tail, tally)
+    count_elements(tally, shape.product, simd=shape.simd, count=shape.pe * pixels, slices=shape.slices)
+    if tail is None:
+        tail = Tally(tally.family, tally.dsp)
+        count_tail(shape.tail, tail)
+    tally.include(tail, pixels)
     if shape.passes > 1:
         tally.buffer(f"{name}_buffer", shape.input_bits, shape.beats, shape.passes, VECTORS)
     else:

@@ -16,6 +16,8 @@ def number(dtype: IntType) -> Number:
 
 def popcount_luts(tally: Tally, kind: Kind, bits: int) -> int:
     """LUTs of a popcount module, which synthesis keeps as it is written."""
+    if bits == 1:
+        return int(kind != "plain")
     if tally.family == "ecp5":
         return lut4_ecp5.cost(lut4_ecp5.network(bits))
     if tally.family == "ice40":
@@ -52,15 +54,17 @@ def count_input_sums(tally: Tally, product: Product, simd: int, count: int) -> N
     tally.tree(operands, count)
 
 
-def count_elements(tally: Tally, product: Product, *, simd: int, count: int, slices: int, beats: int) -> None:
-    """`count` processing elements, and the sums of inputs of `slices` operands where the product needs them."""
+def count_elements(tally: Tally, product: Product, *, simd: int, count: int, slices: int) -> None:
+    """`count` processing elements, and the sums of inputs of `slices` operands where the product needs them.
+
+    A vector of a single beat keeps its accumulators: synthesis does not see that they always start anew.
+    """
     dot = count_products(tally, product, simd, count)
     register = number(product.accumulator.register)
     operands: list[tuple[Number, int]] = [(dot, int(product.centred))]
     if product.centred:
         count_input_sums(tally, product, simd, slices)
         operands.append(((centre_width(product, simd), True), 0))
-    if beats > 1:
-        operands.append((register, 0))
-        tally.add("accumulator", count * register[0])
+    operands.append((register, 0))
+    tally.add("accumulator", count * register[0])
     tally.sums(operands, register[0], count)

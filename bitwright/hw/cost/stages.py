@@ -6,7 +6,7 @@ from functools import singledispatch
 
 import numpy as np
 
-from bitwright.graph import BIPOLAR
+from bitwright.graph import BIPOLAR, IntType
 from bitwright.hw.add import AddStage
 from bitwright.hw.argmax import ArgMaxStage
 from bitwright.hw.concat import ConcatStage
@@ -160,8 +160,8 @@ def _(stage: AddStage, tally: Tally) -> None:
     operands: list[tuple[Number, int]] = []
     for multiplier, spec in zip(stage.multipliers, stage.sources, strict=True):
         value = (2, True) if spec.dtype == BIPOLAR else number(spec.dtype)
-        factor = (max(1, abs(multiplier).bit_length()) + (multiplier < 0), multiplier < 0)
-        if abs(multiplier) & (abs(multiplier) - 1):
+        factor = number(IntType(min(0, multiplier), max(0, multiplier)))
+        if multiplier < 0 or multiplier & (multiplier - 1):
             tally.product(value, factor, stage.lanes_in)
         operands.append(((value[0] + factor[0], value[1] or factor[1]), 0))
     tally.tree(operands, stage.lanes_in)

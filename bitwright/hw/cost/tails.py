@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import singledispatch
 
+import numpy as np
+
 from bitwright.hw.cost.products import number
 from bitwright.hw.cost.tally import Number, Tally
 from bitwright.hw.multiplier import DSP_BITS
@@ -38,11 +40,17 @@ def _(tail: ParallelThreshold, tally: Tally) -> None:
 
 @count_tail.register
 def _(tail: SearchThreshold, tally: Tally) -> None:
+    codes = tail.threshold_type.encode(tail.rows).reshape(tail.groups, tail.lanes, -1)
+    ascending = tail.ascending.reshape(tail.groups, tail.lanes)
+    turned = tail.mixed & np.ptp(ascending, axis=0).astype(bool)
     for level in range(tail.levels):
-        for lane in range(tail.lanes):
-            rom = tail.level_rom(level, lane)
-            tally.rom(rom.name, rom.width, rom.words)
-            tally.compare(tail.threshold_type.width, constant=len(rom.words) == 1)
+        half = 1 << (tail.levels - level - 1)
+        words = codes[:, :, half - 1 :: 2 * half].swapaxes(1, 2).reshape(-1, tail.lanes)
+        varying = np.bitwise_or.reduce(words, axis=0) & ~np.bitwise_and.reduce(words, axis=0)
+        for lane, bits in enumerate(varying.tolist()):
+            width = bits.bit_count() + (level == 0 and bool(turned[lane]))
+            tally.memory(f"{tail.name}_thresholds_{level}_{lane}", width, len(words), written=False)
+        tally.compare(tail.threshold_type.width, tail.lanes, constant=len(words) == 1)
     tally.add("threshold count", tail.lanes * (1 + tail.mixed) * tail.output_width)
 
 
@@ -57,7 +65,10 @@ def _(tail: RequantTail, tally: Tally) -> None:
             operands.append(((a_number[0] + b_number[0], a_number[1] or b_number[1]), a_start + b_start))
     width, _ = tally.tree(operands, tail.lanes)
     total = max(width, tail.offset_type.width) + 1
-    tally.sum(total, tail.lanes)
+    if len(tail.rom.words) > 1:
+        tally.sum(total, tail.lanes)
+    else:
+        tally.add("constant sum", tail.lanes * total)
     tally.add("clip", tail.lanes * max(1, total - tail.shift))
 
 

@@ -47,6 +47,13 @@ class Tally:
         self.memories: list[MappedMemory] = []
         self.dsps = 0
 
+    def include(self, other: Tally, times: int = 1) -> None:
+        """What another tally has counted, so many times."""
+        for term, amount in other.terms.items():
+            self.add(term, amount * times)
+        self.memories += other.memories * times
+        self.dsps += other.dsps * times
+
     def add(self, term: str, amount: float = 1) -> None:
         """So much more of a term."""
         if amount:
@@ -57,7 +64,7 @@ class Tally:
         if width <= NARROW_SUM[self.family]:
             self.add("narrow sum", count * width)
         else:
-            self.add("sum", count * (2 * -(-width // 2) if self.family == "ecp5" else width))
+            self.add(EXACT, count * (2 * -(-width // 2) if self.family == "ecp5" else width))
 
     def sums(self, operands: Sequence[tuple[Number, int]], width: int, count: float = 1) -> None:
         """`count` sums of operands with shifts to the left, in one cycle, modulo 2^width.
@@ -79,7 +86,8 @@ class Tally:
             if left > 1:
                 lowest = min(lowest, column)
         self.add("full adder", count * adders)
-        self.sum(width - min(shift for _, shift in operands), count)
+        if lowest < width:
+            self.sum(width - lowest, count)
 
     def compare(self, width: int, count: float = 1, *, constant: bool = False) -> None:
         """`count` comparisons of numbers, or of a number with a constant."""
@@ -151,12 +159,19 @@ class Tally:
 
     def counter(self, count: int) -> None:
         """A counter that starts again after `count` steps."""
-        self.add("counter", address_bits(count))
+        bits = address_bits(count)
+        self.add("narrow counter" if bits <= NARROW_SUM[self.family] else "counter", bits)
+
+    def level(self, most: int) -> None:
+        """A number from 0 to `most` that goes up and down, and a flag that tells whether it is above 0."""
+        bits = most.bit_length()
+        self.add("narrow level" if bits <= NARROW_SUM[self.family] else "level", bits)
 
     def queue(self, name: str, width: int, capacity: int) -> None:
         """A `Queue`."""
         self.add("queue")
-        self.add("queue level", capacity.bit_length())
+        self.level(capacity)
+        self.level(capacity)
         self.counter(capacity)
         self.counter(capacity)
         self.memory(name, width, capacity, clocked=False)
@@ -165,7 +180,8 @@ class Tally:
         """A `VectorBuffer`."""
         capacity = vectors * beats
         self.add("buffer")
-        self.add("buffer level", 2 * capacity.bit_length())
+        self.level(capacity)
+        self.level(capacity)
         for count in (beats, passes, capacity):
             self.counter(count)
         if beats > 1:

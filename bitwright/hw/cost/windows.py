@@ -10,9 +10,9 @@ from bitwright.hw.run_table import runs
 from bitwright.hw.window_schedule import WindowSchedule
 
 
-def count_runs(tally: Tally, values: NDArray[np.int64], counter: int) -> None:
-    """A `run_table` over a counter of so many steps."""
-    borders = len(runs(values)) - 1
+def count_runs(tally: Tally, values: NDArray[np.int64], counter: int, times: int = 1) -> None:
+    """A `run_table` over a counter of so many steps, so many times."""
+    borders = times * (len(runs(values)) - 1)
     tally.add("table compare", borders * address_bits(counter))
     tally.add("table mux", borders * value_bits(values))
 
@@ -63,14 +63,14 @@ def count_window(tally: Tally, name: str, schedule: WindowSchedule, word: int, p
 
 
 def count_inside(tally: Tally, schedule: WindowSchedule) -> None:
-    """The decisions whether a read port's pixel lies in the image."""
+    """The decisions whether a read port's pixel lies in the image: each element of the kernel is some port's, once."""
     (height, width), (all_rows, all_columns) = schedule.window.size, schedule.window.taps
+    kernel_rows, kernel_columns = schedule.window.kernel
     rows_inside = ((all_rows >= 0) & (all_rows < height)).astype(np.int64)
     columns_inside = ((all_columns >= 0) & (all_columns < width)).astype(np.int64)
+    for kernel_row in range(kernel_rows):
+        count_runs(tally, rows_inside[:, kernel_row], len(rows_inside), schedule.pixels * kernel_columns)
     for pixel in range(schedule.pixels):
         own = columns_inside[pixel :: schedule.pixels]
-        for lane in range(schedule.taps):
-            for step in range(schedule.counts[3]):
-                kernel_row, kernel_column = schedule.tap(pixel, lane, step)
-                count_runs(tally, rows_inside[:, kernel_row], len(rows_inside))
-                count_runs(tally, own[:, kernel_column], len(own))
+        for kernel_column in range(kernel_columns):
+            count_runs(tally, own[:, kernel_column], len(own), kernel_rows)
