@@ -21,7 +21,7 @@ FRAMES = 200
 def test_what_is_shipped():
     assert {("tfc", "w1a1"), ("tfc", "w2a2"), ("tfc", "w8a8"), ("lfc", "w1a1")} <= set(SHIPPED)
     assert {("digits", precision) for precision in GATES} <= set(SHIPPED)
-    assert {("cnn", "w1a1"), ("cnn", "w2a2")} <= set(SHIPPED)
+    assert {("cnn", "w1a1"), ("cnn", "w2a2"), ("conv1d", "w4a4")} <= set(SHIPPED)
 
 
 @pytest.mark.parametrize(("topology", "precision"), SHIPPED)
