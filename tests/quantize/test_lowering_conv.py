@@ -157,8 +157,8 @@ def test_uint8_images_as_they_are() -> None:
     assert network.input_spec.dtype == IntType.unsigned(8)
     integers = np.moveaxis(x.numpy(), 1, -1).astype(np.int16)
     assert network.module_input_shape == (3, 6, 5)
-    for given in (x.double().numpy(), x.numpy(), integers):
-        assert np.array_equal(network.quantize(given), integers)
+    for form in (x.double().numpy(), x.numpy(), integers):
+        assert np.array_equal(network.quantize(form), integers)
     expected = reference_integers(module, integers, network)
     assert np.array_equal(reference_integers(module, x, network), expected)
     assert np.array_equal(network.run(integers), expected)
