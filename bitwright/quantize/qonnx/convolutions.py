@@ -21,8 +21,7 @@ from bitwright.quantize.qonnx.windows import pad_integer, padded_window, read_wi
 def conv(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
     """Conv; in the channels-last domain its input and weights are (..., channels)."""
     last = node.domain == CHANNELS_LAST
-    if len(values) not in (2, 3) or values[0] is None or values[1] is None:
-        raise node.error(f"has {len(values)} inputs", "give x, weights and perhaps a bias")
+    assert values[0] is not None
     weights = builder.constant(node, values[1], "weights")
     if weights.values.ndim not in (3, 4):
         raise node.error(f"has weights of shape {weights.values.shape}", "one or two spatial axes have a form here")
@@ -119,8 +118,7 @@ def _placed(value: Scaled, axis: int) -> Scaled:
 
 def im2col(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
     """Im2Col on (1, height, width, channels): windows side by side, for the MatMul behind it."""
-    if values[0] is None:
-        raise node.error("has no input", "repair the graph")
+    assert values[0] is not None
     value, pads, fill = spatial_source(builder, node, values[0], 3)
     kernel, stride = node.integers("kernel_size", None), node.integers("stride", None)
     dilation = node.integers("dilations", [1, 1])

@@ -129,7 +129,7 @@ def batch_normalization(builder: Builder, node: Node, values: Values) -> tuple[V
 
 def relu(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
     """Relu."""
-    if values and isinstance(values[0], RealInput):
+    if isinstance(values[0], RealInput):
         return (replace(values[0], least=max(0.0, values[0].least), most=max(0.0, values[0].most)),)
     return (_source(builder, node, values).then_clip(torch.relu),)
 
@@ -197,9 +197,8 @@ def hard_sigmoid(builder: Builder, node: Node, values: Values) -> tuple[Value, .
 
 
 def _source(builder: Builder, node: Node, values: Values) -> Scaled:
-    source = values[0] if values else None
-    if source is None:
-        raise node.error("has no input", "repair the graph")
+    source = values[0]
+    assert source is not None
     if isinstance(source, RealInput):
         raise node.error("works on the real input of the graph", QUANTIZE_FIRST + ", or give input_type")
     return builder.integers(node, source)

@@ -74,9 +74,12 @@ def arg_max(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
 
 def top_k(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
     """TopK: its indices; k is an attribute up to operator set 9, an input from 10 on."""
-    if not node.integer("largest", 1) or not node.integer("sorted", 1):
+    if node.integer("largest", 1) != 1 or node.integer("sorted", 1) != 1:
         raise node.error("is not the sorted largest", "use largest=1 and sorted=1")
-    k = node.integer("k", 0) if len(values) < 2 else int(builder.constant(node, values[1], "k").values.item())
+    k = node.integer("k", 0)
+    if len(values) > 1:
+        held = builder.constant(node, values[1], "k").values
+        k = int(held.item()) if held.size == 1 else 0
     axis = node.integer("axis", -1)
     value = _scores(builder, node, values, axis)
     if not 1 <= k <= value.channels:

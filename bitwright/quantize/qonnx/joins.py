@@ -160,8 +160,7 @@ def concat(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
 
 def upsample(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
     """Resize or Upsample by whole numbers, nearest neighbour."""
-    if values[0] is None:
-        raise node.error("has no input", "repair the graph")
+    assert values[0] is not None
     value = builder.integers(node, values[0])
     ndim = value.index.ndim
     factors = _factors(builder, node, values, value.index.shape)

@@ -92,6 +92,7 @@ class _Reader:
         return NetworkFormatError(f"{self.file}: {text}")
 
     def model(self) -> Model:
+        self._check_words()
         if self.graph.sparse_initializer:
             raise self.error("holds sparse initializers; write them as dense ones")
         annotations = {
@@ -111,6 +112,21 @@ class _Reader:
             if name not in known and name != source.name:
                 raise self.error(f"nobody makes the output '{name}'; export it again")
         return Model(self.file.stem[:200] or "network", source, nodes, constants, outputs, annotations)
+
+    def _check_words(self) -> None:
+        """Protocol buffers give bytes for strings that are no UTF-8."""
+        words = [word for node in self.graph.node for word in (node.name, node.op_type, node.domain)]
+        words += [word for node in self.graph.node for part in (node.input, node.output) for word in part]
+        words += [one.name for node in self.graph.node for one in node.attribute]
+        words += [one.name for part in (self.graph.input, self.graph.output, self.graph.initializer) for one in part]
+        words += [one.domain for one in self.proto.opset_import]
+        for one in self.graph.quantization_annotation:
+            words += [
+                one.tensor_name,
+                *(w for pair in one.quant_parameter_tensor_names for w in (pair.key, pair.value)),
+            ]
+        if not all(isinstance(word, str) for word in words):
+            raise self.error("holds names that are no text; the file is damaged, export it again")
 
     def _versions(self) -> Mapping[str, int]:
         versions: dict[str, int] = {}

@@ -39,7 +39,8 @@ class Node:
 
     def error(self, reason: str, fix: str) -> LoweringError:
         """A LoweringError that names the node and its operator."""
-        return LoweringError(self.name, f"{self.kind} {reason}", fix)
+        line = " ".join(reason.split())
+        return LoweringError(self.name, f"{self.kind} {line[:400]}", fix)
 
     def attribute(self, name: str, kind: type, default: Any) -> Any:
         """An attribute's value, of type int, float, str or list (of integers); `default` when it is absent."""

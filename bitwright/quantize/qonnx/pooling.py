@@ -39,8 +39,7 @@ def max_pool(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
 def _channel_axis(builder: Builder, node: Node, values: Values, last: bool) -> int:
     source = values[0]
     inner = getattr(source, "inner", source)
-    if inner is None:
-        raise node.error("has no input", "repair the graph")
+    assert inner is not None
     return builder.integers(node, inner).index.ndim - 1 if last else 1
 
 
@@ -181,8 +180,7 @@ def global_max_pool(builder: Builder, node: Node, values: Values) -> tuple[Value
 
 def reduce(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
     """ReduceMean, ReduceSum or ReduceMax over all spatial axes; axes are an attribute or, later, an input."""
-    if values[0] is None:
-        raise node.error("has no input", "repair the graph")
+    assert values[0] is not None
     value = builder.integers(node, values[0])
     ndim = value.index.ndim
     given = node.integers("axes", None)
@@ -229,8 +227,7 @@ def pad(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
     """Pad with a constant, which the next convolution or pool takes in; pads and value are attributes or inputs."""
     if node.text("mode", "constant") != "constant":
         raise node.error(f"pads by {node.text('mode', '')}", "pad with a constant")
-    if values[0] is None:
-        raise node.error("has no input", "repair the graph")
+    assert values[0] is not None
     value = builder.integers(node, values[0])
     ndim = value.index.ndim
     pads = node.integers("pads", node.integers("paddings", None))

@@ -63,7 +63,7 @@ def merge_clips(nodes: tuple[Node, ...], constants: Mapping[str, Array]) -> tupl
 
 def _scale_and_zero(builder: Builder, node: Node, values: Values, shape: tuple[int, ...]) -> tuple[Array, Array, str]:
     """Scale and zero point, shaped to broadcast against the tensor, and the integer type's name."""
-    scale = float32_constant(builder, node, values[1] if len(values) > 1 else None, "scale")
+    scale = float32_constant(builder, node, values[1], "scale")
     zero: Array = np.zeros_like(scale, dtype=np.uint8)
     word = OUTPUT_TYPES.get(node.integer("output_dtype", 0), "uint8")
     if len(values) > 2 and values[2] is not None:
@@ -86,8 +86,7 @@ def _scale_and_zero(builder: Builder, node: Node, values: Values, shape: tuple[i
 def quantize_linear(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
     """QuantizeLinear: the integers themselves, zero point included, in its output tensor."""
     source = values[0]
-    if source is None:
-        raise node.error("has no input", "repair the graph")
+    assert source is not None
     if isinstance(source, Constant):
         shape = source.values.shape
     elif isinstance(source, RealInput):
@@ -140,8 +139,7 @@ def _quantized_input(
 def dequantize_linear(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
     """DequantizeLinear: (integer - zero point) * scale."""
     source = values[0]
-    if source is None:
-        raise node.error("has no input", "repair the graph")
+    assert source is not None
     shape = source.values.shape if isinstance(source, Constant) else builder.integers(node, source).index.shape
     scale, zero, _ = _scale_and_zero(builder, node, values, shape)
     if isinstance(source, Constant):

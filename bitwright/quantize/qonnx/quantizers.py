@@ -60,8 +60,6 @@ def float32_constant(builder: Builder, node: Node, value: Value | None, what: st
 
 def quant(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
     """Quant (IntQuant): integers of a range, times a scale."""
-    if len(values) != 4:
-        raise node.error(f"has {len(values)} inputs", "give x, scale, zero point and bit width")
     scale = float32_constant(builder, node, values[1], "scale")
     zero_point = builder.constant(node, values[2], "zero point").values
     integers = quant_range(node, builder.constant(node, values[3], "bit width"))
@@ -152,8 +150,6 @@ def input_value(
 
 def bipolar_quant(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
     """BipolarQuant: +1 where x >= 0, else -1, times a scale."""
-    if len(values) != 2:
-        raise node.error(f"has {len(values)} inputs", "give x and scale")
     scale = float32_constant(builder, node, values[1], "scale")
     source = values[0]
     if isinstance(source, Constant):

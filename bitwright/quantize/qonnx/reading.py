@@ -61,6 +61,18 @@ MOVERS = (frozenset(shapes.HANDLERS) | frozenset(qdq.HANDLERS)) - {("", "Cast"),
 """Operators that keep the integers behind a constant."""
 
 
+REQUIRED = {
+    "Quant": 4,
+    "IntQuant": 4,
+    "BatchNormalization": 5,
+    **dict.fromkeys(("MatMul", "Gemm", "XnorPopcountMatMul", "Conv", "MultiThreshold", "BipolarQuant"), 2),
+    **dict.fromkeys(("PRelu", "Gather", "QuantizeLinear", "DequantizeLinear"), 2),
+}
+"""How many inputs must be there; one where nothing else is said."""
+
+EXPORT_AGAIN = "check the graph by onnx.checker, and export it again"
+
+
 @dataclass(frozen=True)
 class Reading:
     """A network, what each ONNX tensor is of it, by the ONNX tensor's name, and where float32 rounding may decide."""
@@ -137,7 +149,20 @@ def _read(builder: Builder, node: Node, given: list[Value | None]) -> tuple[Valu
         raise node.error(
             f"{where}is not known here", "see docs/qonnx.md for the operators that are, or take it out of the graph"
         )
-    return HANDLERS[key](builder, node, given)
+    needed = REQUIRED.get(node.kind, 1)
+    if len(given) < needed or any(one is None for one in given[:needed]):
+        raise node.error(f"needs {needed} inputs, not {len([one for one in given if one is not None])}", EXPORT_AGAIN)
+    try:
+        return HANDLERS[key](builder, node, given)
+    except (ValueError, IndexError) as error:
+        # Shapes that do not broadcast, axes that do not exist: the graph is not sound.
+        raise node.error(
+            f"has inputs or attributes that do not fit each other ({_line(error)})", EXPORT_AGAIN
+        ) from error
+
+
+def _line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def _input_shape(model: Model, given: Sequence[int] | None) -> tuple[tuple[int, ...], int]:

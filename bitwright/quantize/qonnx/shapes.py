@@ -57,15 +57,14 @@ def _moved_scores(node: Node, value: Softened, move: Move) -> Value:
     return Softened(value.node, scores)
 
 
-def _first(node: Node, values: Values) -> Value:
-    if not values or values[0] is None:
-        raise node.error("has no input", "repair the graph")
+def _first(values: Values) -> Value:
+    assert values[0] is not None
     return values[0]
 
 
 def reshape(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
     """Reshape to a constant shape; 0 keeps an axis."""
-    source = _first(node, values)
+    source = _first(values)
     if len(values) > 1:
         target = [int(length) for length in builder.constant(node, values[1], "shape").values.reshape(-1)]
     else:
@@ -85,15 +84,13 @@ def reshape(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
 def flatten(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
     """Flatten to two axes."""
     axis = node.integer("axis", 1)
-    return (
-        moved(node, _first(node, values), lambda array: array.reshape(int(np.prod(array.shape[:axis], dtype=int)), -1)),
-    )
+    return (moved(node, _first(values), lambda array: array.reshape(int(np.prod(array.shape[:axis], dtype=int)), -1)),)
 
 
 def transpose(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
     """Transpose."""
     order = node.integers("perm", None)
-    return (moved(node, _first(node, values), lambda array: np.transpose(array, order)),)
+    return (moved(node, _first(values), lambda array: np.transpose(array, order)),)
 
 
 def _axes(builder: Builder, node: Node, values: Values) -> tuple[int, ...] | None:
@@ -107,7 +104,7 @@ def _axes(builder: Builder, node: Node, values: Values) -> tuple[int, ...] | Non
 def squeeze(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
     """Squeeze; without axes all axes of length 1, but never the batch."""
     axes = _axes(builder, node, values)
-    source = _first(node, values)
+    source = _first(values)
 
     def move(array: Array) -> Array:
         if axes is not None:
@@ -125,13 +122,13 @@ def unsqueeze(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]
     axes = _axes(builder, node, values)
     if axes is None:
         raise node.error("has no axes", "give them")
-    return (moved(node, _first(node, values), lambda array: np.expand_dims(array, axes)),)
+    return (moved(node, _first(values), lambda array: np.expand_dims(array, axes)),)
 
 
 def gather(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
     """Gather by constant indices along one axis: all elements in another order, some of them twice."""
-    given = _first(node, values)
-    indices = builder.constant(node, values[1] if len(values) > 1 else None, "indices").values
+    given = _first(values)
+    indices = builder.constant(node, values[1], "indices").values
     if isinstance(given, Constant):
         return (moved(node, given, lambda array: np.take(array, indices.astype(np.int64), node.integer("axis", 0))),)
     source = builder.integers(node, given)
@@ -164,12 +161,12 @@ def identity(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
         if np.any(training):
             raise node.error("is in training mode", "export in evaluation mode")
     rest = tuple(Unavailable("the mask of a Dropout", "leave it") for _ in node.outputs[1:])
-    return (_first(node, values), *rest)
+    return (_first(values), *rest)
 
 
 def cast(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
     """Cast between types that hold the values: integers to float32, float32 to float32."""
-    source = _first(node, values)
+    source = _first(values)
     target = node.integer("to", 0)
     if target == 1 or isinstance(source, Indices):
         return (source,)
