@@ -66,8 +66,9 @@ def _encode(value: Any, arrays: Arrays) -> Any:
         return {"shape": list(value.shape), "dtype": _encode(value.dtype, arrays), "scale": value.scale}
     if isinstance(value, InputQuantizer):
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-        axes = _axes(fields.pop("axes"))
-        return {key: _encode(item, arrays) for key, item in fields.items()} | axes
+        axes, precision = _axes(fields.pop("axes")), fields.pop("precision")
+        extra = axes if precision == "float64" else {**axes, "precision": precision}
+        return {key: _encode(item, arrays) for key, item in fields.items()} | extra
     if isinstance(value, tuple):
         return [_encode(item, arrays) for item in value]
     if value is None or isinstance(value, (bool, int, float, str)):
@@ -148,8 +149,12 @@ def _quantizer(value: Any) -> InputQuantizer | None:
     if value is None:
         return None
     place = "input_quantizer"
-    names = tuple(field.name for field in dataclasses.fields(InputQuantizer) if field.name != "axes")
-    record = _record(value, place, names, ("axes",))
+    later = ("axes", "precision")
+    names = tuple(field.name for field in dataclasses.fields(InputQuantizer) if field.name not in later)
+    record = _record(value, place, names, later)
+    precision = record.get("precision", "float64")
+    if precision not in ("float64", "float32"):
+        raise InputError(f"{place}: unknown precision")
     if record["kind"] not in ("integer", "bipolar"):
         raise InputError(f"{place}: unknown kind")
     return InputQuantizer(
@@ -159,6 +164,7 @@ def _quantizer(value: Any) -> InputQuantizer | None:
         kind=record["kind"],
         threshold=_real(record["threshold"], f"{place}: threshold"),
         axes=_tuple(record["axes"], f"{place}: axes", []) if "axes" in record else None,
+        precision=precision,
     )
 
 

@@ -15,12 +15,13 @@ from bitwright.graph.types import IntArray, IntType
 
 @dataclass(frozen=True, kw_only=True)
 class InputQuantizer:
-    """Real inputs to integers of `dtype`, in float64.
+    """Real inputs to integers of `dtype`.
 
-    Kind "integer": `clip(round_half_even(x / scale) + zero_point, lo, hi)`. Kind "bipolar": +1 where
-    `x >= threshold`, else -1. `axes` permutes the axes behind the batch from the PyTorch module's order to the
-    network's: (1, 2, 0) takes (channels, height, width) to (height, width, channels); None keeps them. Integer arrays
-    are taken to be quantized and in the network's order already and pass unchanged.
+    Kind "integer": `clip(round_half_even(x / scale) + zero_point, lo, hi)` in float64; with `precision` "float32"
+    `clip(round_half_even(x / scale + zero_point), lo, hi)`, each operation rounded to float32, as ONNX graphs compute.
+    Kind "bipolar": +1 where `x >= threshold`, else -1. `axes` permutes the axes behind the batch from the PyTorch
+    module's order to the network's: (1, 2, 0) takes (channels, height, width) to (height, width, channels); None keeps
+    them. Integer arrays are taken to be quantized and in the network's order already and pass unchanged.
     """
 
     dtype: IntType
@@ -29,8 +30,11 @@ class InputQuantizer:
     kind: Literal["integer", "bipolar"] = "integer"
     threshold: float = 0.0
     axes: tuple[int, ...] | None = None
+    precision: Literal["float64", "float32"] = "float64"
 
     def __post_init__(self) -> None:
+        if self.precision not in ("float64", "float32"):
+            raise InputError(f"an input quantizer computes in float64 or float32, not {self.precision!r:.60}")
         if not (math.isfinite(self.scale) and self.scale > 0):
             raise InputError(f"an input quantizer needs a finite scale above 0, not {self.scale}")
         if not math.isfinite(self.threshold):
@@ -51,7 +55,12 @@ class InputQuantizer:
             raise InputError("input holds NaN or infinite values; clean the data first")
         if self.kind == "bipolar":
             return np.where(real >= self.threshold, 1, -1).astype(np.int8)
-        rounded = np.rint(real / self.scale) + float(self.zero_point)
+        if self.precision == "float32":
+            rounded: NDArray[Any] = np.rint(
+                real.astype(np.float32) / np.float32(self.scale) + np.float32(self.zero_point)
+            )
+        else:
+            rounded = np.rint(real / self.scale) + float(self.zero_point)
         return np.clip(rounded, self.dtype.lo, self.dtype.hi).astype(self.dtype.numpy)
 
 

@@ -124,6 +124,17 @@ def test_tuples_and_axes_come_back(tmp_path: Path) -> None:
     assert again.output_scales["y"].axes == (2, 0, 1)
 
 
+def test_the_precision_of_the_input_comes_back(tmp_path: Path) -> None:
+    linear = Linear(name="fc", inputs=("x",), output="y", weights=[[1, -1]], weight_type=BIPOLAR)
+    for precision in ("float32", "float64"):
+        quantizer = InputQuantizer(dtype=IntType.unsigned(4), scale=0.5, precision=precision)
+        spec = TensorSpec((2,), IntType.unsigned(4))
+        network = Network("net", "x", spec, (linear,), ("y",), input_quantizer=quantizer)
+        path = network.save(tmp_path / f"{precision}.bw")
+        assert Network.load(path).input_quantizer == quantizer
+        assert (b"precision" in path.read_bytes()) == (precision == "float32")
+
+
 def test_files_without_axes_load() -> None:
     # As the first files were written.
     assert "axes" not in json.dumps(HEADER)

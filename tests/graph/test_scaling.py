@@ -38,6 +38,19 @@ def test_bipolar_has_its_threshold_on_the_upper_side() -> None:
     assert quantizer(np.array([0.5, 0.49999, -3, 3], dtype=np.float32)).tolist() == [1, -1, -1, 1]
 
 
+def test_float32_rounds_each_operation_and_adds_the_zero_point_first() -> None:
+    # 0.3 / 0.12 is 2.5 in float32, a little less in float64; and 0.5 + 1 goes to 2, 0.5 to 0.
+    single = InputQuantizer(dtype=INT8, scale=float(np.float32(0.12)), precision="float32")
+    double = InputQuantizer(dtype=INT8, scale=float(np.float32(0.12)))
+    points = np.arange(1, 4000, dtype=np.float32) * np.float32(0.06)
+    expected = np.clip(np.rint(points / np.float32(0.12)), -128, 127)
+    assert np.array_equal(single(points), expected)
+    assert not np.array_equal(double(points), expected)
+    odd = InputQuantizer(dtype=INT8, zero_point=1, precision="float32")
+    assert odd(np.array([0.5, 1.5])).tolist() == [2, 2]
+    assert InputQuantizer(dtype=INT8, zero_point=1)(np.array([0.5, 1.5])).tolist() == [1, 3]
+
+
 def test_integers_pass() -> None:
     pixels = np.array([0, 255], dtype=np.uint8)
     assert InputQuantizer(dtype=IntType.unsigned(8), scale=1 / 255)(pixels) is pixels
@@ -59,6 +72,7 @@ def test_no_reals() -> None:
     [
         {"dtype": INT8, "scale": 0.0}, {"dtype": INT8, "scale": float("nan")}, {"dtype": INT8, "kind": "bipolar"},
         {"dtype": BIPOLAR}, {"dtype": BIPOLAR, "kind": "other"}, {"dtype": INT8, "threshold": float("inf")},
+        {"dtype": INT8, "precision": "float16"},
     ],
 )  # fmt: skip
 def test_quantizers_that_cannot_be(fields: dict[str, Any]) -> None:

@@ -89,7 +89,7 @@ def convolve(
     steps = np.repeat(slopes[:, 0], outputs // groups)
     real = (read.integers * read.scales.reshape(-1, *(1,) * (read.integers.ndim - 1))).astype(np.float64)
     sums_type = operation.accumulator_type(builder.specs[source])
-    largest = max(-sums_type.lo, sums_type.hi) * float(np.abs(steps).max() * read.scales.max())
+    largest = max(-sums_type.lo, sums_type.hi) * float(np.abs(steps).max() * np.abs(read.scales).max())
     exact = exact_sums(value, weights.values.reshape(outputs, -1), fill, largest)
     exact = exact and np.array_equal(weights.values, real)
     result = sums(

@@ -31,7 +31,7 @@ def product(builder: Builder, node: Node, value: Scaled, weights: Weights, reals
     operation = builder.operations[-1]
     assert isinstance(operation, Linear)
     sums_type = operation.accumulator_type(builder.specs[value.tensor].dtype)
-    largest = max(-sums_type.lo, sums_type.hi) * abs(step) * float(weights.scales.max())
+    largest = max(-sums_type.lo, sums_type.hi) * abs(step) * float(np.abs(weights.scales).max())
     exact = exact_sums(value, reals[:, order], largest=largest)
     exact = exact and np.array_equal(reals, weights.integers * weights.scales[:, None])
     shape = (*value.shape[:-1], len(integers))

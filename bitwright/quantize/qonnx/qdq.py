@@ -9,13 +9,14 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from bitwright.graph import InputQuantizer, IntType
+from bitwright.graph import IntType
 from bitwright.quantize.qonnx.arranging import per_channel
 from bitwright.quantize.qonnx.builder import Builder
 from bitwright.quantize.qonnx.handler import Handler, Values
+from bitwright.quantize.qonnx.inputs import quantized_input
 from bitwright.quantize.qonnx.model import Array, Node
-from bitwright.quantize.qonnx.quantizers import as_real_function, float32_constant, input_value
-from bitwright.quantize.qonnx.value import Constant, RealInput, Scaled, Value
+from bitwright.quantize.qonnx.quantizers import as_real_function, float32_constant
+from bitwright.quantize.qonnx.value import Constant, RealInput, Scaled, Value, on_grid
 
 TYPES: Mapping[str, IntType] = {
     "uint8": IntType.unsigned(8),
@@ -125,15 +126,10 @@ def _quantized_input(
     if scale.size != 1:
         raise node.error("quantizes the input with a scale for each channel", "use one scale for the input")
     step, middle = float(scale.item()), int(zero.reshape(-1)[0])
-    shift = source.addend / step
-    if source.multiplier <= 0 or shift != round(shift):
-        raise node.error("follows arithmetic on the input", "give input_type, or move the arithmetic out of the graph")
-    # A quantizer never falls, so clipping before it is clipping behind it.
-    clipped = np.clip(np.rint(np.array([source.least, source.most]) / step) + middle, *ends) - middle
-    dtype = IntType(int(clipped[0]), int(clipped[1]))
-    quantizer = InputQuantizer(dtype=dtype, scale=step * source.divisor / source.multiplier, zero_point=round(shift))
-    result = input_value(builder, node, source, dtype, quantizer, 1.0)
-    return _shifted(result, np.full(result.channels, middle))
+    result = quantized_input(builder, node, source, step, middle, ends, zero_first=False)
+    # The output is the integers themselves, not what they stand for.
+    ones = on_grid(result.tensor, result.shape, result.dtype, np.ones(result.channels), result.index)
+    return _shifted(ones, np.full(result.channels, middle))
 
 
 def dequantize_linear(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:

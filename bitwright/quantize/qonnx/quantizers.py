@@ -9,13 +9,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bitwright.graph import BIPOLAR, InputQuantizer, IntType
+from bitwright.graph import BIPOLAR, IntType
 from bitwright.quantize.qonnx.arranging import per_channel
 from bitwright.quantize.qonnx.builder import Builder
 from bitwright.quantize.qonnx.handler import Handler, Values
+from bitwright.quantize.qonnx.inputs import quantized_input, sign_of_input
 from bitwright.quantize.qonnx.model import QONNX, Array, Node
 from bitwright.quantize.qonnx.rounding import ROUNDINGS, IntegerRange, Rounding, quant_integers, sign_integers
-from bitwright.quantize.qonnx.value import Constant, RealInput, Scaled, Value, on_grid
+from bitwright.quantize.qonnx.value import Constant, RealInput, Scaled, Value
 from bitwright.quantize.value import RealFunction
 
 MAX_BITS = 24
@@ -108,44 +109,13 @@ def _quant_input(
     if scale.size != 1 or zero_point.size != 1:
         raise node.error("quantizes the input with a scale for each channel", "use one scale for the input")
     step, zero = float(scale.item()), int(zero_point.item())
-    if not step > 0:
-        raise node.error("has a scale that is not above 0", "calibrate or train it")
     if integers.bipolar:
-        return _sign_input(builder, node, source, step)
+        if zero:
+            raise node.error("has one signed bit and a zero point", "use a zero point of 0")
+        return sign_of_input(builder, node, source, step)
     if rounding is not np.round:
         raise node.error("does not round the input to the nearest even", "use rounding_mode ROUND, or give input_type")
-    shift = source.addend / step
-    if source.multiplier <= 0 or shift != round(shift):
-        raise node.error(
-            "follows arithmetic on the input that no input quantizer can do",
-            "give input_type, the integers that the graph is fed with (such as pixels), or move the arithmetic out",
-        )
-    # A quantizer never falls, so clipping before it is clipping behind it.
-    ends = np.array([source.least, source.most], dtype=np.float32)
-    ends = quant_integers(ends, scale.reshape(()), zero_point.reshape(()), integers, rounding) - zero
-    dtype = IntType(int(ends[0]), int(ends[1]))
-    quantizer = InputQuantizer(dtype=dtype, scale=step * source.divisor / source.multiplier, zero_point=round(shift))
-    return input_value(builder, node, source, dtype, quantizer, step)
-
-
-def _sign_input(builder: Builder, node: Node, source: RealInput, scale: float) -> Scaled:
-    if source.least >= 0 or source.most < 0:
-        raise node.error("takes the sign of an input that is clipped on one side of 0", "take out the clip")
-    if source.multiplier <= 0:
-        raise node.error("follows a negation of the input", "give input_type, or move the arithmetic out")
-    threshold = 0.0 - source.addend * source.divisor / source.multiplier
-    quantizer = InputQuantizer(dtype=BIPOLAR, kind="bipolar", threshold=threshold)
-    return input_value(builder, node, source, BIPOLAR, quantizer, scale)
-
-
-def input_value(
-    builder: Builder, node: Node, source: RealInput, dtype: IntType, quantizer: InputQuantizer | None, scale: float
-) -> Scaled:
-    """The network's input as integers of `dtype` times `scale`."""
-    if quantizer is not None:
-        quantizer = replace(quantizer, axes=source.axes)
-    builder.set_input(node, dtype, source.shape, quantizer)
-    return on_grid(builder.input_name, source.shape, dtype, np.full(source.shape[-1], scale), source.index)
+    return quantized_input(builder, node, source, step, zero, (integers.lo, integers.hi), zero_first=True)
 
 
 def bipolar_quant(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
@@ -157,9 +127,9 @@ def bipolar_quant(builder: Builder, node: Node, values: Values) -> tuple[Value, 
         reals = np.asarray(signs * scale, dtype=np.float32)
         return (Constant(reals, signs.astype(np.int64), np.broadcast_to(scale.astype(np.float64), reals.shape)),)
     if isinstance(source, RealInput):
-        if scale.size != 1 or not float(scale.item()) > 0:
-            raise node.error("has more than one scale, or one that is not above 0", "use one scale for the input")
-        return (_sign_input(builder, node, source, float(scale.item())),)
+        if scale.size != 1:
+            raise node.error("has more than one scale", "use one scale for the input")
+        return (sign_of_input(builder, node, source, float(scale.item())),)
     assert source is not None
     value, scale = per_channel(builder, node, builder.integers(node, source), scale, "a scale")
     return (builder.quantize(node, value, BIPOLAR, scale.astype(np.float64), as_real_function(sign_integers)),)

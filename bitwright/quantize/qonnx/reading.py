@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bitwright.errors import InputError, LoweringError, NetworkFormatError
-from bitwright.graph import IntType, Network, OutputScale
+from bitwright.graph import BIPOLAR, InputQuantizer, IntType, Network, OutputScale
 from bitwright.quantize.qonnx import (
     convolutions,
     elementwise,
@@ -193,7 +193,11 @@ def _input_value(model: Model, builder: Builder, shape: tuple[int, ...], given: 
         if model.input.dtype != np.float32:
             raise NetworkFormatError(f"input '{model.input.name}' is {model.input.dtype}; export in float32")
         return source
-    builder.set_input(model.nodes[0], dtype, source.shape, None)
+    # Integers need no quantizer; one of scale 1 takes images given in the graph's order of axes to the network's.
+    quantizer = None
+    if source.axes is not None:
+        quantizer = InputQuantizer(dtype=dtype, kind="bipolar" if dtype == BIPOLAR else "integer", axes=source.axes)
+    builder.set_input(model.nodes[0], dtype, source.shape, quantizer)
     return on_grid(model.input.name, source.shape, dtype, np.ones(source.shape[-1]), source.index)
 
 

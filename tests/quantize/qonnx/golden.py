@@ -46,7 +46,7 @@ def check(path: Path, frames: NDArray[Any], least: int = 1, ties: bool = False, 
     seen: set[str] = set()
     for frame in frames:
         context = execute(path, frame[None])
-        trace = network.trace(integers(reading, frame))
+        trace = network.trace(integers(network, frame))
         tied = compare(reading, context, trace, seen)
         assert ties or not tied, tied
     assert len(seen) >= least, f"only {sorted(seen)} were compared"
@@ -56,16 +56,11 @@ def check(path: Path, frames: NDArray[Any], least: int = 1, ties: bool = False, 
     return network
 
 
-def integers(reading: Reading, frame: NDArray[Any]) -> NDArray[Any]:
+def integers(network: Network, frame: NDArray[Any]) -> NDArray[Any]:
     """A frame as the graph is fed with it, as a batch of the network's integers."""
-    network = reading.network
     if network.input_quantizer is not None:
         return network.quantize(frame[None].astype(np.float32))
-    source = reading.values[network.input_name]
-    assert isinstance(source, Scaled)
-    held = np.empty(frame.size, dtype=np.int64)
-    held[source.index.reshape(-1)] = frame.reshape(-1)
-    return held.reshape(1, *network.input_spec.shape)
+    return frame[None].astype(np.int64)
 
 
 def compare(reading: Reading, context: dict[str, NDArray[Any]], trace: dict[str, NDArray[Any]], seen: set[str]) -> str:
