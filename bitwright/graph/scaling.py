@@ -56,12 +56,11 @@ class InputQuantizer:
         if self.kind == "bipolar":
             return np.where(real >= self.threshold, 1, -1).astype(np.int8)
         if self.precision == "float32":
-            rounded: NDArray[Any] = np.rint(
-                real.astype(np.float32) / np.float32(self.scale) + np.float32(self.zero_point)
-            )
+            rounded = np.rint(real.astype(np.float32) / np.float32(self.scale) + np.float32(self.zero_point))
         else:
             rounded = np.rint(real / self.scale) + float(self.zero_point)
-        return np.clip(rounded, self.dtype.lo, self.dtype.hi).astype(self.dtype.numpy)
+        integers: IntArray = np.clip(rounded, self.dtype.lo, self.dtype.hi).astype(self.dtype.numpy)
+        return integers
 
 
 @dataclass(frozen=True, eq=False)
