@@ -7,7 +7,8 @@ from functools import cached_property
 
 from bitwright.errors import InputError
 from bitwright.graph import Network, TensorSpec
-from bitwright.hw.emit import Emission
+from bitwright.hw.emission_cache import cached_emission
+from bitwright.hw.emit import Emission, emit
 from bitwright.hw.folding import Folding
 from bitwright.hw.ports import PortSpec, WeightStream
 from bitwright.hw.resources import StageResources
@@ -90,10 +91,14 @@ class Accelerator:
 
     @cached_property
     def emission(self) -> Emission:
-        """The converted design."""
+        """The converted design; from the build cache where it was converted before."""
+        return cached_emission(self.network, self.folding, self.convert)
+
+    def convert(self) -> Emission:
+        """Convert the design with Amaranth and Yosys. Raises SynthesisError."""
         inputs = [self.input, *(stream.port for stream in self.weight_inputs)]
         top = Top([one.component for one in self.placed], list(self.links), inputs, list(self.outputs))
-        return Emission(top, self.name, top.ports())
+        return emit(top, self.name, top.ports())
 
     def verilog(self, fabric: str = "generic") -> VerilogSources:
         """The design as SystemVerilog. The same network and folding give the same bytes.

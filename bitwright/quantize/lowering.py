@@ -16,7 +16,7 @@ from bitwright.graph import Golden, InputQuantizer, IntArray, IntType, Network, 
 from bitwright.quantize.emit import Emitted, emit
 from bitwright.quantize.layout import Layout
 from bitwright.quantize.plan import InputPlan, NetworkPlan
-from bitwright.quantize.reference import GRID_TOLERANCE, Decisions, Recorder, evaluate, snap
+from bitwright.quantize.reference import GRID_TOLERANCE, Decisions, Recorder, evaluate, replay, snap
 from bitwright.quantize.ties import RoundingTieWarning, find_ties
 from bitwright.quantize.tracing import TracedModule, trace
 from bitwright.quantize.value import IndexValue
@@ -49,7 +49,7 @@ def lower(module: nn.Module, example_input: Tensor | NDArray[Any], *, name: str 
     """
     traced = trace(module)
     x = _example(module, example_input)
-    plan = _plan(traced, x)
+    recorder, plan = _plan(traced, x)
     emitted = emit(plan)
     exact = evaluate(traced.runner, plan, x.double(), exact=True)
     outputs = _integer_outputs(plan, exact)
@@ -66,7 +66,7 @@ def lower(module: nn.Module, example_input: Tensor | NDArray[Any], *, name: str 
     )
     _compare(network, plan, emitted, exact, inputs)
     _compare_inputs(network, plan, x, inputs)
-    in_double = _check_trace(traced, plan, x, exact)
+    in_double = _check_trace(traced, recorder, plan, x, exact)
     single = evaluate(traced.to_float32_(), plan, x.float(), exact=False)
     for tie in (in_double, find_ties(plan, exact, single, "float32")):
         if tie is not None:
@@ -87,11 +87,11 @@ def reference_integers(
     given = torch.as_tensor(x)
     traced = trace(module)
     example = _example(module, _as_module_takes_it(given, network))
-    plan = _plan(traced, example)
+    recorder, plan = _plan(traced, example)
     if len(plan.outputs) != len(network.outputs) or plan.input_layout.shape != network.input_spec.shape:
         raise InputError(f"network '{network.name}' was not lowered from this module; lower it again")
     exact = evaluate(traced.runner, plan, example.double(), exact=True)
-    tie = _check_trace(traced, plan, example, exact)
+    tie = _check_trace(traced, recorder, plan, example, exact)
     if tie is not None:
         warnings.warn(tie, stacklevel=2)
     outputs = _integer_outputs(plan, exact)
@@ -131,7 +131,7 @@ def _example(module: nn.Module, example_input: Tensor | NDArray[Any]) -> Tensor:
     return x
 
 
-def _plan(traced: TracedModule, x: Tensor) -> NetworkPlan:
+def _plan(traced: TracedModule, x: Tensor) -> tuple[Recorder, NetworkPlan]:
     recorder = Recorder(traced.runner)
     try:
         with torch.no_grad():
@@ -142,7 +142,7 @@ def _plan(traced: TracedModule, x: Tensor) -> NetworkPlan:
             f"does not take example_input of shape {tuple(x.shape)} in float64 ({str(error).splitlines()[0]})",
             "give a batch shaped as in training, and leave dtype conversions out of forward()",
         ) from error
-    return plan_network(traced, recorder.values, INTEGER_INPUTS.get(x.dtype))
+    return recorder, plan_network(traced, recorder.values, INTEGER_INPUTS.get(x.dtype))
 
 
 def _input_quantizer(plan: NetworkPlan) -> InputQuantizer | None:
@@ -226,9 +226,11 @@ def _compare_tensor(name: str, expected: IntArray, got: IntArray) -> None:
         )
 
 
-def _check_trace(traced: TracedModule, plan: NetworkPlan, x: Tensor, exact: Decisions) -> RoundingTieWarning | None:
+def _check_trace(
+    traced: TracedModule, recorder: Recorder, plan: NetworkPlan, x: Tensor, exact: Decisions
+) -> RoundingTieWarning | None:
     """Compare with the untouched module in float64: it gives the same values as its trace, apart from ties."""
-    plain = evaluate(traced.runner, plan, x.double(), exact=False)
+    plain = replay(recorder, plan, x.double())
     with torch.no_grad():
         returned = traced.module(x.double())
     direct = (returned,) if plan.single_output else tuple(returned)

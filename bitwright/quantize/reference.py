@@ -92,7 +92,7 @@ class _Evaluator(fx.Interpreter):
             for quantizer in before:
                 inputs[quantizer.argument] = quantizer.reading.function(real_tensor(inputs[quantizer.argument]))
                 self.quantized(quantizer, inputs[quantizer.argument])
-        result = super().run_node(n)
+        result = self.value(n)
         behind = any(isinstance(one, QuantizePlan) and one.stage == "behind" for one in plans)
         for one in plans:
             if isinstance(one, InputPlan | QuantizePlan) and one.stage != "before":
@@ -102,6 +102,10 @@ class _Evaluator(fx.Interpreter):
             elif isinstance(one, OperationPlan) and one.real is not None and not behind:
                 self.sums[one.name] = _channels_last(result, one.layout)
         return result
+
+    def value(self, n: fx.Node) -> Any:
+        """What PyTorch computes for the node."""
+        return super().run_node(n)
 
     def _arguments(self, n: fx.Node) -> list[Any]:
         """All arguments, those in lists among them."""
@@ -114,6 +118,18 @@ class _Evaluator(fx.Interpreter):
         layout = plan.layout if isinstance(plan, InputPlan) else plan.source.layout
         values = layout.to_network(real_tensor(x))
         self.integers[plan.name] = snap(plan.name, values, plan.reading.scale, self.tolerance)
+
+
+class _Replay(_Evaluator):
+    """Writes down the decisions of a run that a Recorder has kept, without running the layers again."""
+
+    def __init__(self, runner: fx.GraphModule, plan: NetworkPlan, values: Mapping[str, Any]) -> None:
+        super().__init__(runner, plan)
+        self.values = values
+
+    def value(self, n: fx.Node) -> Any:
+        """The recorded value."""
+        return self.values[n.name]
 
 
 class _ExactEvaluator(_Evaluator):
@@ -203,8 +219,18 @@ def _channels_last(result: Any, layout: Layout) -> NDArray[np.float64]:
 
 def evaluate(runner: fx.GraphModule, plan: NetworkPlan, x: Tensor, exact: bool) -> Decisions:
     """Run the module on `x` (batch, ...) and collect its integer decisions."""
-    evaluator = (_ExactEvaluator if exact else _Evaluator)(runner, plan)
+    return _decisions((_ExactEvaluator if exact else _Evaluator)(runner, plan), x)
+
+
+def replay(recorder: Recorder, plan: NetworkPlan, x: Tensor) -> Decisions:
+    """The integer decisions of the run on `x` that `recorder` has kept."""
+    runner = recorder.module
+    assert isinstance(runner, fx.GraphModule)
+    return _decisions(_Replay(runner, plan, recorder.values), x)
+
+
+def _decisions(evaluator: _Evaluator, x: Tensor) -> Decisions:
     with torch.no_grad():
         returned = evaluator.run(x)
-    values = (returned,) if plan.single_output else tuple(returned)
+    values = (returned,) if evaluator.plan.single_output else tuple(returned)
     return Decisions(evaluator.integers, evaluator.sums, tuple(real_tensor(value) for value in values))

@@ -19,7 +19,7 @@ class SignSTE(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor) -> Tensor:
         """Signs of `x`, same shape and dtype."""
         ctx.save_for_backward(x)
-        return torch.where(x >= 0, torch.ones_like(x), -torch.ones_like(x))
+        return (x >= 0).to(x.dtype).mul_(2).sub_(1)
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> Tensor:

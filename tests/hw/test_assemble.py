@@ -64,7 +64,7 @@ def test_names_that_are_no_identifiers():
     check_core(network, {"1.größe [x]": (2, 3)})
 
 
-def test_verilog_is_the_same_in_every_process():
+def test_verilog_is_the_same_in_every_process(tmp_path):
     script = (
         "from tests.hw.test_assemble import two_layers\n"
         "from bitwright.hw import assemble\n"
@@ -72,7 +72,11 @@ def test_verilog_is_the_same_in_every_process():
     )
     runs = {
         subprocess.run(
-            [sys.executable, "-c", script], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": seed}
+            [sys.executable, "-c", script],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={"PYTHONHASHSEED": seed, "BITWRIGHT_CACHE": str(tmp_path / seed)},
         ).stdout
         for seed in ("1", "2")
     }
