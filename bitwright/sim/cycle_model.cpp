@@ -25,7 +25,7 @@ enum Kind : int64_t { kStage = 0, kSource = 1, kSink = 2 };
 
 struct Edge {
     int64_t source, target, capacity, latency, beats;
-    const int64_t *need, *release, *produce;
+    const int32_t *need, *release, *produce;
     int64_t produced = 0, released = 0;
     int64_t put = 0, take = 0;  // produced % capacity, released % capacity
     std::vector<Time> produce_time, release_time;
@@ -39,7 +39,7 @@ struct Twin {  // how an actor's frames compare with those `period` frames befor
 
 struct Actor {
     int64_t kind, firings;  // firings: events, each of spans[k] firings in a row
-    const int64_t *spans;
+    const int32_t *spans;
     std::vector<int64_t> inputs, outputs;
     int64_t frame = 0, firing = 0, fired = 0;
     Time last = -1;
@@ -49,6 +49,7 @@ struct Actor {
     std::vector<int64_t> stalled_by_frame;
     std::vector<Time> last_by_frame;
     std::unique_ptr<Time[]> history;  // times of the events of the last kMaxPeriod + 1 frames
+    Time *row = nullptr;              // where those of this frame go
     std::vector<Twin> twins;    // one for each period
     int64_t linear_since = kNever;  // from this frame on each event moved as far as in the frame before
     std::vector<Time> ready_shift;  // how far the cycle in which each event has its data moves in a frame
@@ -78,8 +79,7 @@ struct Evaluator {
     }
 
     // Fires actor `index` once if all it needs is known; returns whether it did.
-    bool fire(int64_t index) {
-        Actor &actor = actors[index];
+    bool fire(int64_t index, Actor &actor) {
         const int64_t k = actor.firing;
         const Time earliest = actor.last + 1;
         Time ready = earliest;
@@ -130,12 +130,14 @@ struct Evaluator {
             wake(edge.target);
         }
         if (accepted[index]) accepted[index][actor.fired] = time;
-        if (find_period) actor.history[(actor.frame % (kMaxPeriod + 1)) * actor.firings + k] = time;
+        if (actor.row) actor.row[k] = time;
         actor.last = time + actor.spans[k] - 1;
         actor.fired++;
         if (++actor.firing == actor.firings) finish_frame(actor);
         return true;
     }
+
+    static void begin_row(Actor &actor) { actor.row = &actor.history[(actor.frame % (kMaxPeriod + 1)) * actor.firings]; }
 
     const Time *times(const Actor &actor, int64_t frame) const {
         return &actor.history[(frame % (kMaxPeriod + 1)) * actor.firings];
@@ -148,6 +150,7 @@ struct Evaluator {
         actor.firing = 0;
         const int64_t frame = actor.frame++;
         if (!find_period) return;
+        begin_row(actor);
         const Time *now = &actor.history[(frame % (kMaxPeriod + 1)) * actor.firings];
         if (frame >= 2) {
             const Time *one = times(actor, frame - 1), *two = times(actor, frame - 2);
@@ -159,7 +162,9 @@ struct Evaluator {
         for (int64_t c = 1; c <= std::min(frame, kMaxPeriod); c++) {
             const Time *before = &actor.history[((frame - c) % (kMaxPeriod + 1)) * actor.firings];
             const Time distance = now[0] - before[0];
-            int64_t k = 1;
+            // Frames that were each a twin of the one before are twins of all before.
+            const bool chain = c > 1 && actor.twins[1].since != kNever && actor.twins[1].since <= frame - c + 1;
+            int64_t k = chain ? actor.firings : 1;
             while (k < actor.firings && now[k] - before[k] == distance) k++;
             Twin &twin = actor.twins[c];
             if (k < actor.firings) {
@@ -332,6 +337,7 @@ struct Evaluator {
         for (int64_t k = 0; k < begun; k++) actor.stalled += skip * (shifts[k] - actor.ready_shift[k]);
         actor.frame += skip;
         actor.fired += skip * actor.firings;
+        begin_row(actor);
         actor.last += skip * of_last;
     }
 
@@ -348,7 +354,7 @@ struct Evaluator {
             Actor &actor = actors[index];
             actor.queued = false;
             const int64_t frame = actor.frame;
-            while (actor.frame < frames && fire(index)) {
+            while (actor.frame < frames && fire(index, actor)) {
             }
             if (!find_period || actor.frame == frame) continue;
             const int64_t before = checked;
@@ -378,8 +384,8 @@ extern "C" {
 // `wait_lengths` places (0: always ready). input_accepted, output_accepted: results, the sinks one after another.
 // totals: for each actor (cycles stalled, last firing). blocked: for each actor (edge it waits for or -1, frame, firing).
 // found: (frames evaluated, period or 0, shift). Returns 0, or 1 for a deadlock.
-int64_t cycle_model_evaluate(int64_t actor_count, const int64_t *actors, const int64_t *spans, int64_t pace,
-                             int64_t edge_count, const int64_t *edges, const int64_t *patterns, int64_t input_edge,
+int64_t cycle_model_evaluate(int64_t actor_count, const int64_t *actors, const int32_t *spans, int64_t pace,
+                             int64_t edge_count, const int64_t *edges, const int32_t *patterns, int64_t input_edge,
                              int64_t frames, const int64_t *gaps, const int64_t *waits, const int64_t *wait_lengths,
                              int64_t find_period, int64_t *input_accepted, int64_t *output_accepted, int64_t *totals,
                              int64_t *blocked, int64_t *found) {
@@ -405,6 +411,7 @@ int64_t cycle_model_evaluate(int64_t actor_count, const int64_t *actors, const i
             // Not set to 0: of a short run most pages are never touched.
             actor.history.reset(new Time[(kMaxPeriod + 1) * actor.firings]);
             actor.twins.resize(kMaxPeriod + 1);
+            Evaluator::begin_row(actor);
         }
         if (actor.kind == kSink) {
             if (*wait_lengths > 0) {

@@ -95,7 +95,7 @@ def _wait_for_ready(mask: NDArray[np.bool_]) -> Cycles:
     return np.asarray(after[np.searchsorted(after, here)] - here, dtype=np.int64)
 
 
-def _pointer(array: Cycles | None) -> Any:
+def _pointer(array: NDArray[Any] | None) -> Any:
     return None if array is None else array.ctypes.data_as(ctypes.c_void_p)
 
 

@@ -25,9 +25,9 @@ class FlatGraph:
     """
 
     actors: NDArray[np.int64]
-    spans: NDArray[np.int64]
+    spans: NDArray[np.int32]
     edges: NDArray[np.int64]
-    patterns: NDArray[np.int64]
+    patterns: NDArray[np.int32]
     input_edge: int
     input_beats: int
     starts: tuple[NDArray[np.int64], ...]
@@ -150,9 +150,9 @@ def flatten(graph: TimingGraph) -> FlatGraph:
     ends = [len(firsts[0]), *(actor.firings for actor in graph.actors), *added]
     return FlatGraph(
         np.array(kinds, dtype=np.int64),
-        np.concatenate([np.diff(first, append=end) for first, end in zip(firsts, ends, strict=True)]).astype(np.int64),
+        np.concatenate([np.diff(first, append=end) for first, end in zip(firsts, ends, strict=True)]).astype(np.int32),
         np.array(edges, dtype=np.int64),
-        np.concatenate(patterns).astype(np.int64),
+        np.concatenate(patterns).astype(np.int32),
         input_edge,
         kinds[0][1],
         tuple(firsts),
