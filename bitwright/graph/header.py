@@ -66,8 +66,11 @@ def _encode(value: Any, arrays: Arrays) -> Any:
         return {"shape": list(value.shape), "dtype": _encode(value.dtype, arrays), "scale": value.scale}
     if isinstance(value, InputQuantizer):
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-        axes, precision = _axes(fields.pop("axes")), fields.pop("precision")
-        extra = axes if precision == "float64" else {**axes, "precision": precision}
+        extra: dict[str, Any] = _axes(fields.pop("axes"))
+        # Absent where they say nothing, as in the first files.
+        precision, thresholds = fields.pop("precision"), fields.pop("thresholds")
+        extra |= {} if precision == "float64" else {"precision": precision}
+        extra |= {"thresholds": _encode(np.array(thresholds, dtype=np.float64), arrays)} if thresholds else {}
         return {key: _encode(item, arrays) for key, item in fields.items()} | extra
     if isinstance(value, tuple):
         return [_encode(item, arrays) for item in value]
@@ -95,7 +98,7 @@ def network_from_header(header: dict[str, Any], arrays: Arrays) -> Network:
         input_spec=_spec(source["spec"], "input"),
         operations=tuple(_operation(item, i, arrays) for i, item in enumerate(_list(top["operations"], "operations"))),
         outputs=tuple(_text(item, "outputs") for item in _list(top["outputs"], "outputs")),
-        input_quantizer=_quantizer(top["input_quantizer"]),
+        input_quantizer=_quantizer(top["input_quantizer"], arrays),
         output_scales=_scales(top["output_scales"], arrays),
         golden=_golden(top["golden"], arrays),
     )
@@ -145,18 +148,23 @@ def _field(value: Any, place: str, arrays: Arrays) -> Any:
     raise InputError(f"{place} is a {type(value).__name__}, not an integer, a type or an array")
 
 
-def _quantizer(value: Any) -> InputQuantizer | None:
+def _quantizer(value: Any, arrays: Arrays) -> InputQuantizer | None:
     if value is None:
         return None
     place = "input_quantizer"
-    later = ("axes", "precision")
+    later = ("axes", "precision", "thresholds")
     names = tuple(field.name for field in dataclasses.fields(InputQuantizer) if field.name not in later)
     record = _record(value, place, names, later)
     precision = record.get("precision", "float64")
     if precision not in ("float64", "float32"):
         raise InputError(f"{place}: unknown precision")
-    if record["kind"] not in ("integer", "bipolar"):
+    if record["kind"] not in ("integer", "bipolar", "thresholds"):
         raise InputError(f"{place}: unknown kind")
+    table: Any = np.zeros((0, 0))
+    if "thresholds" in record:
+        table = _array(record["thresholds"], f"{place}: thresholds", arrays)
+        if table.ndim != 2 or table.dtype.kind != "f":
+            raise InputError(f"{place}: thresholds must be (rows, steps) of real numbers")
     return InputQuantizer(
         dtype=_type(record["dtype"], place),
         scale=_real(record["scale"], f"{place}: scale"),
@@ -165,6 +173,7 @@ def _quantizer(value: Any) -> InputQuantizer | None:
         threshold=_real(record["threshold"], f"{place}: threshold"),
         axes=_tuple(record["axes"], f"{place}: axes", []) if "axes" in record else None,
         precision=precision,
+        thresholds=tuple(tuple(row) for row in table.tolist()),
     )
 
 

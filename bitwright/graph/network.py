@@ -107,6 +107,12 @@ class Network:
             )
         if self.input_quantizer is not None and self.input_quantizer.axes is not None:
             self._check_axes(self.input_quantizer.axes, "input quantizer", self.input_name)
+        rows = 1 if self.input_quantizer is None else len(self.input_quantizer.thresholds)
+        if rows > 1 and rows != (self.input_spec.shape or (1,))[-1]:
+            raise InputError(
+                f"network '{self.name}': its input quantizer has thresholds for {rows} channels, "
+                f"its input is {self.input_spec}"
+            )
         for tensor, scale in self.output_scales.items():
             if tensor not in self.outputs:
                 raise InputError(f"network '{self.name}': a scale is given for '{tensor}', which is no output of it")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -19,18 +20,23 @@ class InputQuantizer:
 
     Kind "integer": `clip(round_half_even(x / scale) + zero_point, lo, hi)` in float64; with `precision` "float32"
     `clip(round_half_even(x / scale + zero_point), lo, hi)`, each operation rounded to float32, as ONNX graphs compute.
-    Kind "bipolar": +1 where `x >= threshold`, else -1. `axes` permutes the axes behind the batch from the PyTorch
-    module's order to the network's: (1, 2, 0) takes (channels, height, width) to (height, width, channels); None keeps
-    them. Integer arrays are taken to be quantized and in the network's order already and pass unchanged.
+    Kind "bipolar": +1 where `x >= threshold`, else -1. Kind "thresholds": x is rounded to float32, and gives
+    `lo + count(x >= t)` over a rising row of `thresholds` (-1 or +1 for a bipolar type); one row, or one for each
+    channel of the network's last axis. It stands for whatever else a graph computes before it quantizes.
+
+    `axes` permutes the axes behind the batch from the PyTorch module's order to the network's: (1, 2, 0) takes
+    (channels, height, width) to (height, width, channels); None keeps them. Integer arrays are taken to be quantized
+    and in the network's order already and pass unchanged.
     """
 
     dtype: IntType
     scale: float = 1.0
     zero_point: int = 0
-    kind: Literal["integer", "bipolar"] = "integer"
+    kind: Literal["integer", "bipolar", "thresholds"] = "integer"
     threshold: float = 0.0
     axes: tuple[int, ...] | None = None
     precision: Literal["float64", "float32"] = "float64"
+    thresholds: tuple[tuple[float, ...], ...] = ()
 
     def __post_init__(self) -> None:
         if self.precision not in ("float64", "float32"):
@@ -39,8 +45,10 @@ class InputQuantizer:
             raise InputError(f"an input quantizer needs a finite scale above 0, not {self.scale}")
         if not math.isfinite(self.threshold):
             raise InputError(f"an input quantizer needs a finite threshold, not {self.threshold}")
-        if self.kind not in ("integer", "bipolar") or (self.kind == "bipolar") != (self.dtype.kind == "bipolar"):
-            raise InputError(f"an input quantizer of kind {self.kind!r} cannot give values of type {self.dtype}")
+        if self.kind == "thresholds":
+            self._check_thresholds()
+        elif self.kind not in ("integer", "bipolar") or (self.kind == "bipolar") != (self.dtype.kind == "bipolar"):
+            raise InputError(f"an input quantizer of kind {self.kind!r:.60} cannot give values of type {self.dtype}")
         object.__setattr__(self, "axes", checked_axes(self.axes, "an input quantizer"))
 
     def __call__(self, x: NDArray[Any]) -> IntArray:
@@ -53,6 +61,8 @@ class InputQuantizer:
         real = permuted(values, self.axes, "input").astype(np.float64)
         if not np.all(np.isfinite(real)):
             raise InputError("input holds NaN or infinite values; clean the data first")
+        if self.kind == "thresholds":
+            return self._count(real)
         if self.kind == "bipolar":
             return np.where(real >= self.threshold, 1, -1).astype(np.int8)
         if self.precision == "float32":
@@ -60,6 +70,31 @@ class InputQuantizer:
         else:
             rounded = np.rint(real / self.scale) + float(self.zero_point)
         integers: IntArray = np.clip(rounded, self.dtype.lo, self.dtype.hi).astype(self.dtype.numpy)
+        return integers
+
+    def _check_thresholds(self) -> None:
+        steps = (self.dtype.hi - self.dtype.lo) // self._unit
+        if not self.thresholds or any(len(row) != steps for row in self.thresholds):
+            raise InputError(f"an input quantizer to {self.dtype} needs rows of {steps} thresholds")
+        for row in self.thresholds:
+            if not all(math.isfinite(one) for one in row) or any(a > b for a, b in itertools.pairwise(row)):
+                raise InputError("the thresholds of an input quantizer must be finite, and rise in each row")
+
+    @property
+    def _unit(self) -> int:
+        return 2 if self.dtype.kind == "bipolar" else 1
+
+    def _count(self, real: NDArray[np.float64]) -> IntArray:
+        with np.errstate(over="ignore"):
+            single = real.astype(np.float32).astype(np.float64)
+        rows = len(self.thresholds)
+        if rows > 1 and single.shape[-1] != rows:
+            raise InputError(f"input has {single.shape[-1]} channels, the input quantizer thresholds for {rows}")
+        found = np.empty(single.shape, dtype=np.int64)
+        for row, thresholds in enumerate(self.thresholds):
+            part = slice(None) if rows == 1 else slice(row, row + 1)
+            found[..., part] = np.searchsorted(np.array(thresholds), single[..., part], side="right")
+        integers: IntArray = (self.dtype.lo + self._unit * found).astype(self.dtype.numpy)
         return integers
 
 

@@ -64,6 +64,9 @@ def _quantizer(network: Network) -> str:
         return ""
     if quantizer.kind == "bipolar":
         return f"+1 if x >= {quantizer.threshold:g} else -1"
+    if quantizer.kind == "thresholds":
+        rows = f", {len(quantizer.thresholds)} channels" if len(quantizer.thresholds) > 1 else ""
+        return f"{len(quantizer.thresholds[0])} thresholds{rows}"
     shift = f" + {quantizer.zero_point}" if quantizer.zero_point else ""
     return f"round(x / {quantizer.scale:g}){shift}"
 

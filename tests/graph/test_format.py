@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bitwright.errors import NetworkFormatError, OutputError
+from bitwright.errors import InputError, NetworkFormatError, OutputError
 from bitwright.graph import (
     BIPOLAR,
     Add,
@@ -133,6 +133,18 @@ def test_the_precision_of_the_input_comes_back(tmp_path: Path) -> None:
         path = network.save(tmp_path / f"{precision}.bw")
         assert Network.load(path).input_quantizer == quantizer
         assert (b"precision" in path.read_bytes()) == (precision == "float32")
+
+
+def test_thresholds_of_the_input_come_back(tmp_path: Path) -> None:
+    linear = Linear(name="fc", inputs=("x",), output="y", weights=[[1, -1]], weight_type=BIPOLAR)
+    spec = TensorSpec((2,), IntType.unsigned(2))
+    rows = ((-0.1, 0.3, 1e39), (1 / 3, 1 / 3, 7.0))
+    quantizer = InputQuantizer(dtype=spec.dtype, kind="thresholds", thresholds=rows)
+    network = Network("net", "x", spec, (linear,), ("y",), input_quantizer=quantizer)
+    assert Network.load(network.save(tmp_path / "net.bw")).input_quantizer == quantizer
+    assert "3 thresholds, 2 channels" in str(network)
+    with pytest.raises(InputError, match="thresholds for 2 channels"):
+        Network("net", "x", TensorSpec((3,), spec.dtype), (), ("x",), input_quantizer=quantizer)
 
 
 def test_files_without_axes_load() -> None:

@@ -51,6 +51,26 @@ def test_float32_rounds_each_operation_and_adds_the_zero_point_first() -> None:
     assert InputQuantizer(dtype=INT8, zero_point=1)(np.array([0.5, 1.5])).tolist() == [1, 3]
 
 
+def test_thresholds_count() -> None:
+    single = InputQuantizer(dtype=IntType(-1, 1), kind="thresholds", thresholds=((0.0, 0.1),))
+    # Compared in float32, to which 0.1 and its neighbours below are rounded first.
+    x = np.array([[-1.0, -1e-30], [0.0, 0.05], [0.1, 7.0]])
+    assert single(x).tolist() == [[-1, -1], [0, 0], [1, 1]]
+    assert single(x).dtype == np.int8
+    each = InputQuantizer(dtype=BIPOLAR, kind="thresholds", thresholds=((0.5,), (-2.0,)))
+    assert each(np.array([[0.5, -2.0], [0.4, -2.1]])).tolist() == [[1, 1], [-1, -1]]
+    with pytest.raises(InputError, match="input has 3 channels, the input quantizer thresholds for 2"):
+        each(np.zeros((1, 3)))
+
+
+def test_thresholds_are_those_of_the_networks_last_axis() -> None:
+    quantizer = InputQuantizer(
+        dtype=IntType.unsigned(1), kind="thresholds", thresholds=((0.0,), (5.0,)), axes=(1, 2, 0)
+    )
+    x = np.stack([np.full((2, 3), 1.0), np.full((2, 3), 4.0)])[None]
+    assert quantizer(x).tolist() == [[[[1, 0]] * 3] * 2]
+
+
 def test_integers_pass() -> None:
     pixels = np.array([0, 255], dtype=np.uint8)
     assert InputQuantizer(dtype=IntType.unsigned(8), scale=1 / 255)(pixels) is pixels
@@ -72,7 +92,10 @@ def test_no_reals() -> None:
     [
         {"dtype": INT8, "scale": 0.0}, {"dtype": INT8, "scale": float("nan")}, {"dtype": INT8, "kind": "bipolar"},
         {"dtype": BIPOLAR}, {"dtype": BIPOLAR, "kind": "other"}, {"dtype": INT8, "threshold": float("inf")},
-        {"dtype": INT8, "precision": "float16"},
+        {"dtype": INT8, "precision": "float16"}, {"dtype": INT8, "kind": "thresholds"},
+        {"dtype": BIPOLAR, "kind": "thresholds", "thresholds": ((1.0, 2.0),)},
+        {"dtype": IntType.unsigned(2), "kind": "thresholds", "thresholds": ((1.0, 3.0, 2.0),)},
+        {"dtype": BIPOLAR, "kind": "thresholds", "thresholds": ((float("nan"),),)},
     ],
 )  # fmt: skip
 def test_quantizers_that_cannot_be(fields: dict[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -14,9 +13,11 @@ from torch.nn import functional
 from bitwright.quantize.qonnx.arranging import per_channel
 from bitwright.quantize.qonnx.builder import QUANTIZE_FIRST, Builder
 from bitwright.quantize.qonnx.handler import Handler, Values
+from bitwright.quantize.qonnx.inputs import per_input_channel
 from bitwright.quantize.qonnx.model import CHANNELS_LAST, Array, Node
 from bitwright.quantize.qonnx.sums import with_integer_bias
 from bitwright.quantize.qonnx.value import Constant, RealInput, Scaled, Value
+from bitwright.quantize.value import RealFunction
 
 
 def arithmetic(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
@@ -69,33 +70,27 @@ def _apply(node: Node, value: Scaled, reals: Array, swapped: bool) -> Scaled:
 
 
 def _on_input(node: Node, source: RealInput, array: Array, swapped: bool) -> RealInput:
-    if source.least > -math.inf or source.most < math.inf:
-        raise node.error("does arithmetic on the real input behind a clip", QUANTIZE_FIRST + ", or give input_type")
-    if array.size != 1:
-        raise node.error(
-            "does arithmetic on the real input with one constant for each channel",
-            "give input_type, the integers that the graph is fed with, or move the arithmetic out of the graph",
-        )
-    number = float(array.item())
-    if node.kind == "Add":
-        return replace(source, addend=source.addend + number)
-    if node.kind == "Sub" and not swapped:
-        return replace(source, addend=source.addend - number)
-    if node.kind == "Sub":
-        return replace(source, multiplier=-source.multiplier, addend=number - source.addend)
-    if swapped and node.kind == "Div":
+    reals = per_input_channel(node, source, array, "a constant")
+    constant = torch.from_numpy(np.array(reals))
+    kind, number = node.kind, float(reals[0])
+    if kind == "Div" and swapped:
         raise node.error("divides by a tensor", "divide by a constant")
-    if number == 0:
+    if kind in ("Mul", "Div") and np.any(reals == 0):
         raise node.error("scales the input by 0", "use another constant")
-    if node.kind == "Mul":
-        return replace(source, multiplier=source.multiplier * number, addend=source.addend * number)
-    sign = 1.0 if number > 0 else -1.0
-    return replace(
-        source,
-        multiplier=source.multiplier * sign,
-        divisor=source.divisor * abs(number),
-        addend=source.addend / number,
-    )
+    steps: dict[str, RealFunction] = {
+        "Add": lambda x: x + constant,
+        "Sub": (lambda x: constant - x) if swapped else (lambda x: x - constant),
+        "Mul": lambda x: x * constant,
+        "Div": lambda x: x / constant,
+    }
+    result = source.then(steps[kind], uniform=reals.size == 1)
+    if kind == "Add" or (kind == "Sub" and not swapped):
+        return replace(result, addend=source.addend + (number if kind == "Add" else -number))
+    if kind == "Sub":
+        return replace(result, multiplier=-source.multiplier, addend=number - source.addend)
+    if kind == "Mul":
+        return replace(result, multiplier=source.multiplier * number, addend=source.addend * number)
+    return replace(result, divisor=source.divisor * number, addend=source.addend / number)
 
 
 def batch_normalization(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
@@ -104,7 +99,7 @@ def batch_normalization(builder: Builder, node: Node, values: Values) -> tuple[V
         raise node.error("takes its statistics from the batch", "export in evaluation mode")
     source = values[0]
     assert source is not None
-    value = builder.integers(node, source)
+    value = source if isinstance(source, RealInput) else builder.integers(node, source)
     names = ("scale", "bias", "mean", "variance")
     held = [
         _real_constant(node, builder.constant(node, one, name)) for one, name in zip(values[1:], names, strict=True)
@@ -115,12 +110,17 @@ def batch_normalization(builder: Builder, node: Node, values: Values) -> tuple[V
         inverse: Array = (np.float32(1) / np.sqrt(variance + np.float32(node.real("epsilon", 1e-5)))).astype(np.float32)
     if not np.all(np.isfinite(inverse)):
         raise node.error("has a variance below 0", "train again or repair it")
-    if value.terms:
+    if isinstance(value, Scaled) and value.terms:
         inverse = 1.0 / np.sqrt(variance.astype(np.float64) + node.real("epsilon", 1e-5))
     slope = inverse * gamma
     offset = beta - mean * slope
     shape = [1] * value.index.ndim
     shape[axis] = slope.size
+    if isinstance(value, RealInput):
+        slope = per_input_channel(node, value, slope.reshape(shape), "a scale")
+        offset = per_input_channel(node, value, offset.reshape(shape), "an offset")
+        factor, shift = torch.from_numpy(np.array(slope)), torch.from_numpy(np.array(offset))
+        return (value.then(lambda x: x * factor + shift, uniform=slope.size == 1),)
     value, slope = per_channel(builder, node, value, slope.reshape(shape), "a scale")
     value, offset = per_channel(builder, node, value, offset.reshape(shape), "an offset")
     factor, shift = torch.from_numpy(np.array(slope)), torch.from_numpy(np.array(offset))
@@ -130,7 +130,7 @@ def batch_normalization(builder: Builder, node: Node, values: Values) -> tuple[V
 def relu(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
     """Relu."""
     if isinstance(values[0], RealInput):
-        return (replace(values[0], least=max(0.0, values[0].least), most=max(0.0, values[0].most)),)
+        return (values[0].then(torch.relu),)
     return (_source(builder, node, values).then_clip(torch.relu),)
 
 
@@ -148,14 +148,14 @@ def clip(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
         return (_source(builder, node, values),)
     source = values[0]
     if isinstance(source, RealInput):
-        least, most = -math.inf if low is None else low, math.inf if high is None else high
-        ends = [min(max(one, least), most) for one in (source.least, source.most)]
-        return (replace(source, least=ends[0], most=ends[1]),)
+        return (source.then(lambda x: torch.clamp(x, low, high)),)
     return (_source(builder, node, values).then_clip(lambda x: torch.clamp(x, low, high)),)
 
 
 def negate(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
     """Neg."""
+    if isinstance(values[0], RealInput):
+        return (replace(values[0].then(torch.neg), multiplier=-values[0].multiplier, addend=-values[0].addend),)
     return (_source(builder, node, values).then_affine(torch.neg, -1.0, 0.0),)
 
 

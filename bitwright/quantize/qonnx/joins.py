@@ -20,10 +20,19 @@ from bitwright.quantize.qonnx.value import Constant, Scaled, Value, plain_index
 from bitwright.quantize.value import Reals
 
 MAX_MULTIPLIER = 1 << 10
-"""Scales that need larger whole numbers to be aligned do not count as multiples of one step."""
+"""Scales whose ratio is one of whole numbers up to this are multiples of one step."""
 
-RATIO_TOLERANCE = 2.0**-20
-"""How far the ratio of two float32 scales may be from a ratio of whole numbers."""
+RATIO_TOLERANCE = 2.0**-23
+"""How far, relatively, the ratio of two rounded float32 scales may be from a ratio of whole numbers."""
+
+WIDE_MULTIPLIER = 1 << 14
+"""Whole numbers up to this stand for any other ratio of two scales."""
+
+WIDE_TOLERANCE = 2.0**-26
+"""How far that ratio, of the smaller to the larger, may be off: less than float32 rounds the sum."""
+
+ROUNDED_TERMS = 16
+"""As many rounded additions as ratios that are not exact count for."""
 
 
 def add(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
@@ -63,7 +72,10 @@ def aligned(builder: Builder, node: Node, values: list[Scaled]) -> list[Scaled]:
 
 
 def multipliers(node: Node, slopes: list[Reals]) -> list[int]:
-    """Whole numbers in the ratio of the slopes (channels,), which is one for all channels; signs included."""
+    """Whole numbers in the ratio of the slopes (channels,), which is one for all channels; signs included.
+
+    Exact where the scales are multiples of one step. Of two scales any ratio is met to less than float32 rounding.
+    """
     base = slopes[0]
     ratios = []
     for slope in slopes:
@@ -72,18 +84,31 @@ def multipliers(node: Node, slopes: list[Reals]) -> list[int]:
         quotient = slope / base
         ratio = Fraction(float(quotient[0])).limit_denominator(MAX_MULTIPLIER)
         if np.any(np.abs(quotient - float(ratio)) > RATIO_TOLERANCE * np.abs(quotient)):
-            raise node.error(
-                f"adds integers whose scales are not multiples of one step (ratio {quotient[0]:.6g})",
-                "quantize both branches with the same scale before they join",
-            )
+            wide = _wide_ratio(quotient) if len(slopes) == 2 else None
+            if wide is None:
+                raise node.error(
+                    f"adds integers whose scales are not multiples of one step (ratio {quotient[0]:.6g})",
+                    "quantize the branches with the same scale before they join",
+                )
+            ratio = wide
         ratios.append(ratio)
     common = int(np.lcm.reduce([ratio.denominator for ratio in ratios]))
     whole = [int(ratio * common) for ratio in ratios]
     divisor = int(np.gcd.reduce(whole))
     whole = [one // divisor for one in whole]
-    if max(abs(one) for one in whole) > MAX_MULTIPLIER:
-        raise node.error(f"adds integers in the ratio {whole}", "quantize both branches with the same scale")
+    if max(abs(one) for one in whole) > WIDE_MULTIPLIER:
+        raise node.error(f"adds integers in the ratio {whole}", "quantize the branches with the same scale")
     return whole
+
+
+def _wide_ratio(quotient: Reals) -> Fraction | None:
+    """A ratio of larger whole numbers that is as good as the quotients (channels,)."""
+    first = float(quotient[0])
+    if abs(first) > 1:
+        turned = _wide_ratio(1.0 / quotient)
+        return None if turned is None else 1 / turned
+    ratio = Fraction(first).limit_denominator(WIDE_MULTIPLIER)
+    return ratio if ratio and np.all(np.abs(quotient - float(ratio)) <= WIDE_TOLERANCE) else None
 
 
 def _sum(builder: Builder, node: Node, values: list[Scaled], signs: list[int]) -> Scaled:
@@ -98,7 +123,9 @@ def _sum(builder: Builder, node: Node, values: list[Scaled], signs: list[int]) -
     )
     offset = np.sum([one.parts()[1] * sign for one, sign in zip(values, signs, strict=True)], axis=0)
     factor, shift = torch.from_numpy(step), torch.from_numpy(offset)
-    exact = exact_additions(values)
+    even = all(np.array_equal(slope, step * m) for slope, m in zip(slopes, whole, strict=True))
+    exact = even and exact_additions(values)
+    rounded = max(one.terms for one in values) + (len(values) if even else ROUNDED_TERMS)
 
     def real(integers: Tensor) -> Tensor:
         reals = integers * factor + shift
@@ -115,7 +142,7 @@ def _sum(builder: Builder, node: Node, values: list[Scaled], signs: list[int]) -
         steps=(real,),
         slope=step,
         offset=offset,
-        terms=0 if exact else len(values) + max(one.terms for one in values),
+        terms=0 if exact else rounded,
     )
 
 

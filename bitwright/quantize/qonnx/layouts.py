@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from bitwright.quantize.qonnx.model import CHANNELS_LAST, QONNX, Model, Node
+from bitwright.quantize.qonnx.model import CHANNELS_LAST, MICROSOFT, QONNX, Model, Node
 
 FIRST = frozenset(
-    {"Conv", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "BatchNormalization", "Resize", "Upsample"}
+    {
+        *("Conv", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "BatchNormalization"),
+        *("Resize", "Upsample", "QLinearConv", "QLinearAveragePool", "QLinearGlobalAveragePool"),
+    }
 )
-"""Standard operators on (batch, channels, ...)."""
+"""Operators on (batch, channels, ...), of standard ONNX and onnxruntime."""
 
 FLAT = frozenset({"Flatten", "Reshape", "Squeeze", "MatMul", "Gemm", "XnorPopcountMatMul", "Concat", "ArgMax", "TopK"})
 """Operators that take elements in the order in which they come."""
@@ -44,4 +47,4 @@ def _axis(node: Node, ndim: int) -> int | None:
         if order == [0, ndim - 1, *range(1, ndim - 1)]:
             return ndim - 1
         return 1 if order == [0, *range(2, ndim), 1] else None
-    return 1 if node.domain == "" and node.kind in FIRST else None
+    return 1 if node.domain in ("", MICROSOFT) and node.kind in FIRST else None

@@ -150,6 +150,9 @@ class _Reader:
         try:
             if uses_external_data(tensor):
                 load_external_data_for_tensor(tensor, str(self.file.parent))
+                # It is in the tensor now; NumPy would look for the file again, from another folder.
+                tensor.data_location = TensorProto.DEFAULT
+                del tensor.external_data[:]
             array: Array = numpy_helper.to_array(tensor)
         except (OSError, ValueError, TypeError, KeyError, onnx.checker.ValidationError) as error:
             line = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -21,6 +21,10 @@ CHANNELS_LAST = "channels_last"
 """The domain of qonnx's Conv, MaxPool and BatchNormalization on (batch, height, width, channels)."""
 
 
+MICROSOFT = "com.microsoft"
+"""The domain of onnxruntime's own operators on integers."""
+
+
 @dataclass(frozen=True)
 class Node:
     """One operator. `domain` is "" for standard ONNX, QONNX, CHANNELS_LAST, or another as it came.

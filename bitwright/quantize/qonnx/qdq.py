@@ -13,7 +13,7 @@ from bitwright.graph import IntType
 from bitwright.quantize.qonnx.arranging import per_channel
 from bitwright.quantize.qonnx.builder import Builder
 from bitwright.quantize.qonnx.handler import Handler, Values
-from bitwright.quantize.qonnx.inputs import quantized_input
+from bitwright.quantize.qonnx.inputs import per_input_channel, quantized_input
 from bitwright.quantize.qonnx.model import Array, Node
 from bitwright.quantize.qonnx.quantizers import as_real_function, float32_constant
 from bitwright.quantize.qonnx.value import Constant, RealInput, Scaled, Value, on_grid
@@ -108,11 +108,25 @@ def quantize_linear(builder: Builder, node: Node, values: Values) -> tuple[Value
     value, steps = per_channel(builder, node, source, np.broadcast_to(scale, shape), "a scale")
     value, zeros = per_channel(builder, node, value, np.broadcast_to(zero, shape), "a zero point")
     value, steps = per_channel(builder, node, value, np.broadcast_to(scale, shape), "a scale")
+    return (_rounded(builder, node, value, steps, zeros, (lo, hi)),)
+
+
+def _rounded(builder: Builder, node: Node, value: Scaled, steps: Array, zeros: Array, ends: tuple[int, int]) -> Scaled:
+    lo, hi = ends
     dtype = IntType(lo - int(zeros.max()), hi - int(zeros.min()))
     function = as_real_function(lambda x: np.clip(np.rint(x / steps) + zeros, lo, hi) - zeros)
     slope = None if value.slope is None else value.slope / steps
     result = builder.quantize(node, value, dtype, np.ones(value.channels), function, slope)
-    return (_shifted(result, zeros),)
+    return _shifted(result, np.broadcast_to(zeros, (value.channels,)))
+
+
+def saturated(
+    builder: Builder, node: Node, value: Scaled, steps: Array, zeros: Array, dtype: np.dtype[np.generic]
+) -> Scaled:
+    """`value / steps` rounded to the nearest even, plus `zeros`, as integers of `dtype`; (1,) or (channels,)."""
+    if dtype.name not in TYPES:
+        raise node.error(f"quantizes to {dtype.name}", f"use one of {', '.join(TYPES)}")
+    return _rounded(builder, node, value, steps, zeros, (TYPES[dtype.name].lo, TYPES[dtype.name].hi))
 
 
 def _shifted(value: Scaled, zeros: Array) -> Scaled:
@@ -123,13 +137,19 @@ def _shifted(value: Scaled, zeros: Array) -> Scaled:
 def _quantized_input(
     builder: Builder, node: Node, source: RealInput, scale: Array, zero: Array, ends: tuple[int, int]
 ) -> Scaled:
-    if scale.size != 1:
-        raise node.error("quantizes the input with a scale for each channel", "use one scale for the input")
-    step, middle = float(scale.item()), int(zero.reshape(-1)[0])
-    result = quantized_input(builder, node, source, step, middle, ends, zero_first=False)
+    steps = per_input_channel(node, source, scale, "a scale")
+    zeros = per_input_channel(node, source, zero, "a zero point")
+    lo, hi = ends
+
+    def levels(x: Array) -> Array:
+        integers: Array = np.clip(np.rint(x / steps) + zeros, lo, hi) - zeros
+        return integers
+
+    none = np.zeros(1, dtype=np.int64)
+    result = quantized_input(builder, node, source, levels, steps.astype(np.float64), none)
     # The output is the integers themselves, not what they stand for.
     ones = on_grid(result.tensor, result.shape, result.dtype, np.ones(result.channels), result.index)
-    return _shifted(ones, np.full(result.channels, middle))
+    return _shifted(ones, np.broadcast_to(zeros, (result.channels,)))
 
 
 def dequantize_linear(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:

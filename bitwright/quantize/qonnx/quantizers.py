@@ -13,7 +13,7 @@ from bitwright.graph import BIPOLAR, IntType
 from bitwright.quantize.qonnx.arranging import per_channel
 from bitwright.quantize.qonnx.builder import Builder
 from bitwright.quantize.qonnx.handler import Handler, Values
-from bitwright.quantize.qonnx.inputs import quantized_input, sign_of_input
+from bitwright.quantize.qonnx.inputs import per_input_channel, quantized_input, sign_of_input
 from bitwright.quantize.qonnx.model import QONNX, Array, Node
 from bitwright.quantize.qonnx.rounding import ROUNDINGS, IntegerRange, Rounding, quant_integers, sign_integers
 from bitwright.quantize.qonnx.value import Constant, RealInput, Scaled, Value
@@ -106,16 +106,19 @@ def _quant_input(
     integers: IntegerRange,
     rounding: Rounding,
 ) -> Scaled:
-    if scale.size != 1 or zero_point.size != 1:
-        raise node.error("quantizes the input with a scale for each channel", "use one scale for the input")
-    step, zero = float(scale.item()), int(zero_point.item())
     if integers.bipolar:
-        if zero:
+        if np.any(zero_point):
             raise node.error("has one signed bit and a zero point", "use a zero point of 0")
-        return sign_of_input(builder, node, source, step)
-    if rounding is not np.round:
-        raise node.error("does not round the input to the nearest even", "use rounding_mode ROUND, or give input_type")
-    return quantized_input(builder, node, source, step, zero, (integers.lo, integers.hi), zero_first=True)
+        return sign_of_input(builder, node, source, scale, lambda x: sign_integers(x / scale.reshape(1)))
+    steps = per_input_channel(node, source, scale, "a scale")
+    zeros = per_input_channel(node, source, zero_point, "a zero point")
+
+    def levels(x: Array) -> Array:
+        return quant_integers(x, steps, zeros, integers, rounding)
+
+    to_nearest = rounding is np.round
+    wide, whole = steps.astype(np.float64), zeros.astype(np.int64)
+    return quantized_input(builder, node, source, levels, wide, whole, to_nearest=to_nearest)
 
 
 def bipolar_quant(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
@@ -127,9 +130,7 @@ def bipolar_quant(builder: Builder, node: Node, values: Values) -> tuple[Value, 
         reals = np.asarray(signs * scale, dtype=np.float32)
         return (Constant(reals, signs.astype(np.int64), np.broadcast_to(scale.astype(np.float64), reals.shape)),)
     if isinstance(source, RealInput):
-        if scale.size != 1:
-            raise node.error("has more than one scale", "use one scale for the input")
-        return (sign_of_input(builder, node, source, float(scale.item())),)
+        return (sign_of_input(builder, node, source, scale, sign_integers),)
     assert source is not None
     value, scale = per_channel(builder, node, builder.integers(node, source), scale, "a scale")
     return (builder.quantize(node, value, BIPOLAR, scale.astype(np.float64), as_real_function(sign_integers)),)
@@ -139,6 +140,9 @@ def sign(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
     """Sign: -1, 0 or +1; two values only where no integer stands for 0."""
     source = values[0]
     assert source is not None
+    if isinstance(source, RealInput):
+        one = np.ones(1, dtype=np.float32)
+        return (sign_of_input(builder, node, source, one, np.sign, IntType(-1, 1, "ternary")),)
     value = builder.integers(node, source)
     if value.affine and value.slope is not None and value.offset is not None:
         zero = np.where(value.slope != 0, -value.offset / np.where(value.slope == 0, 1.0, value.slope), 0.5)
@@ -154,7 +158,7 @@ def multi_threshold(builder: Builder, node: Node, values: Values) -> tuple[Value
     """MultiThreshold: how many thresholds x reaches, times out_scale, plus out_bias."""
     source = values[0]
     assert source is not None
-    value = builder.integers(node, source)
+    value = source if isinstance(source, RealInput) else builder.integers(node, source)
     thresholds = float32_constant(builder, node, values[1], "threshold matrix")
     if thresholds.ndim != 2 or thresholds.shape[1] < 1:
         raise node.error(f"has thresholds of shape {thresholds.shape}", "give (channels, steps)")
@@ -165,8 +169,12 @@ def multi_threshold(builder: Builder, node: Node, values: Values) -> tuple[Value
         )
     shape = [1] * value.index.ndim
     shape[axis] = len(thresholds)
-    value, rows = per_channel(builder, node, value, np.arange(len(thresholds)).reshape(shape), "rows")
-    table = thresholds[rows]
+    numbers = np.arange(len(thresholds)).reshape(shape)
+    if isinstance(value, RealInput):
+        table = thresholds[per_input_channel(node, value, numbers, "rows")]
+    else:
+        value, rows = per_channel(builder, node, value, numbers, "rows")
+        table = thresholds[rows]
     scale, bias = node.real("out_scale", 1.0), node.real("out_bias", 0.0)
     steps = thresholds.shape[1]
     out_scale, out_bias = torch.tensor(scale, dtype=torch.float32), torch.tensor(bias, dtype=torch.float32)
@@ -178,17 +186,26 @@ def multi_threshold(builder: Builder, node: Node, values: Values) -> tuple[Value
         return found
 
     first = int(bias // scale) if scale > 0 and bias % scale == 0 else 0
-    unit = 1
-    if steps == 1 and scale > 0 and scale == -2 * bias:
+    unit, dtype, step = 1, IntType(0, steps), 1.0
+    bipolar = steps == 1 and scale > 0 and scale == -2 * bias
+    on_steps = bipolar or (scale > 0 and bias == first * scale)
+    if bipolar:
         dtype, step, unit, first = BIPOLAR, scale / 2, 2, -1
-    elif scale > 0 and bias == first * scale:
+    elif on_steps:
         dtype, step = IntType(first, first + steps), scale
+
+    def integers(x: Array) -> Array:
+        return unit * count(x) + first
+
+    if isinstance(value, RealInput):
+        one, none = np.full(1, step), np.zeros(1, dtype=np.int64)
+        uniform = value if len(table) == 1 else replace(value, uniform=False)
+        result = quantized_input(builder, node, uniform, integers, one, none, to_nearest=False, dtype=dtype)
     else:
-        counted = builder.quantize(node, value, IntType(0, steps), np.ones(value.channels), as_real_function(count))
-        return (counted.then_affine(lambda x: out_scale * x + out_bias, scale, bias),)
-    result = builder.quantize(
-        node, value, dtype, np.full(value.channels, step), as_real_function(lambda x: unit * count(x) + first)
-    )
+        wide = np.full(value.channels, step)
+        result = builder.quantize(node, value, dtype, wide, as_real_function(integers))
+    if not on_steps:
+        return (result.then_affine(lambda x: out_scale * x + out_bias, scale, bias),)
     # Integer times scale, but rounded as scale times count plus bias is.
     return (replace(result, steps=(lambda x: out_scale * ((x.float() - first) / unit) + out_bias,)),)
 

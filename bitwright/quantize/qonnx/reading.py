@@ -19,6 +19,7 @@ from bitwright.quantize.qonnx import (
     pooling,
     products,
     qdq,
+    qoperator,
     quantizers,
     shapes,
 )
@@ -47,6 +48,7 @@ from bitwright.quantize.value import Reals
 HANDLERS: dict[tuple[str, str], Handler] = {
     **quantizers.HANDLERS,
     **qdq.HANDLERS,
+    **qoperator.HANDLERS,
     **elementwise.HANDLERS,
     **products.HANDLERS,
     **convolutions.HANDLERS,
@@ -57,6 +59,33 @@ HANDLERS: dict[tuple[str, str], Handler] = {
 }
 """The reading of each operator, by domain and operator type."""
 
+QUANTIZERS = frozenset(quantizers.HANDLERS) | frozenset(qdq.HANDLERS) | frozenset(qoperator.HANDLERS)
+"""Operators one of which a quantized graph of real inputs holds."""
+
+REFUSED = {
+    **dict.fromkeys(
+        ("DynamicQuantizeLinear", "DynamicQuantizeMatMul", "DynamicQuantizeLSTM", "MatMulIntegerToFloat"),
+        (
+            "takes its scale from the data of each frame",
+            "quantize statically, by onnxruntime.quantization.quantize_static",
+        ),
+    ),
+    **dict.fromkeys(
+        ("LSTM", "GRU", "RNN", "If", "Loop", "Scan"),
+        ("carries a state or a choice, and a network is a fixed graph", "unroll it before the export"),
+    ),
+    **dict.fromkeys(
+        ("LayerNormalization", "InstanceNormalization", "GroupNormalization", "LRN", "LpNormalization"),
+        ("takes its statistics from the frame", "use BatchNormalization"),
+    ),
+    **dict.fromkeys(
+        ("ConvTranspose", "DeformConv", "MaxUnpool", "Einsum", "Attention"),
+        ("has no form in integer hardware here", "use Conv, and Resize by nearest neighbours where it shall grow"),
+    ),
+    "FloatQuant": ("quantizes to small floats", "quantize to integers: Quant with a whole number of bits"),
+}
+"""What is known, but has no exact integer form: reason and way out, by operator type."""
+
 MOVERS = (frozenset(shapes.HANDLERS) | frozenset(qdq.HANDLERS)) - {("", "Cast"), ("", "Dropout")}
 """Operators that keep the integers behind a constant."""
 
@@ -66,6 +95,9 @@ REQUIRED = {
     "IntQuant": 4,
     "BatchNormalization": 5,
     **dict.fromkeys(("MatMul", "Gemm", "XnorPopcountMatMul", "Conv", "MultiThreshold", "BipolarQuant"), 2),
+    **dict.fromkeys(("QLinearConv", "QLinearMatMul", "QLinearAdd"), 8),
+    **dict.fromkeys(("QLinearConcat", "QLinearGlobalAveragePool", "QLinearAveragePool"), 5),
+    **{"QGemm": 6, "QLinearLeakyRelu": 4, "QLinearSigmoid": 4},
     **dict.fromkeys(("PRelu", "Gather", "QuantizeLinear", "DequantizeLinear"), 2),
 }
 """How many inputs must be there; one where nothing else is said."""
@@ -117,6 +149,7 @@ def read_model(
 ) -> Reading:
     """As read_qonnx, for a loaded model; keeps the meaning of every ONNX tensor."""
     shape, batch = _input_shape(model, input_shape)
+    _check_quantized(model, input_type)
     nodes = qdq.merge_clips(model.nodes, model.constants)
     builder = Builder(model.input.name, batch, drop_softmax)
     values: dict[str, Value] = {key: Constant(array) for key, array in model.constants.items()}
@@ -137,6 +170,18 @@ def read_model(
     return Reading(network, values, tuple(builder.ties))
 
 
+def _check_quantized(model: Model, input_type: IntType | None) -> None:
+    integers = input_type or finn_type(model.input.annotation) or _integer_dtype(model.input.dtype)
+    known = all((node.domain, node.kind) in HANDLERS for node in model.nodes)
+    if known and integers is None and not any((node.domain, node.kind) in QUANTIZERS for node in model.nodes):
+        raise LoweringError(
+            model.name,
+            "is a float model: none of its nodes quantizes",
+            "quantize it: train it in Brevitas and export_qonnx, or onnxruntime.quantization.quantize_static, or in "
+            "PyTorch bitwright.quantize.post_training_quantize() and lower()",
+        )
+
+
 def _read(builder: Builder, node: Node, given: list[Value | None]) -> tuple[Value, ...]:
     key = (node.domain, node.kind)
     if key == ("", "Shape") and given and given[0] is not None:
@@ -144,6 +189,8 @@ def _read(builder: Builder, node: Node, given: list[Value | None]) -> tuple[Valu
     constant = all(isinstance(one, Constant) for one in given if one is not None)
     if constant and node.domain == "" and key not in MOVERS:
         return fold(node, given)
+    if key not in HANDLERS and node.kind in REFUSED:
+        raise node.error(*REFUSED[node.kind])
     if key not in HANDLERS:
         where = f"of the domain '{node.domain}' " if node.domain else ""
         raise node.error(

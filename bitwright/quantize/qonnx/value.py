@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -46,21 +45,35 @@ class Constant:
 
 @dataclass(frozen=True)
 class RealInput:
-    """The graph's input before its quantizer: `multiplier / divisor * input + addend`.
+    """The graph's input before its quantizer, and what the graph computes of it in float32, channel by channel.
 
     `index` has the ONNX shape (1, ...) and holds flat positions in the network's input of shape `shape`. `axes` is the
-    permutation from the axes of the graph's input to the network's; None for none. The result is clipped to
-    [least, most].
+    permutation from the axes of the graph's input to the network's; None for none. `steps` take reals (n, channels), or
+    (n, 1) while all channels are treated alike (`uniform`). Where they are affine and uniform they amount to
+    `multiplier / divisor * input + addend`, but for rounding.
     """
 
     shape: tuple[int, ...]
     index: IntArray
     axes: tuple[int, ...] | None = None
+    steps: tuple[RealFunction, ...] = ()
+    uniform: bool = True
     multiplier: float = 1.0
     divisor: float = 1.0
     addend: float = 0.0
-    least: float = -math.inf
-    most: float = math.inf
+
+    def real(self, x: Array) -> Array:
+        """What the graph computes for inputs in float32 (n, channels)."""
+        with torch.no_grad():
+            values = torch.from_numpy(np.asarray(x, dtype=np.float32))
+            for step in self.steps:
+                values = step(values)
+        result: Array = values.numpy()
+        return result
+
+    def then(self, step: RealFunction, uniform: bool = True) -> RealInput:
+        """The input after one more step."""
+        return replace(self, steps=(*self.steps, step), uniform=self.uniform and uniform)
 
 
 @dataclass(frozen=True)

@@ -141,6 +141,23 @@ class Writer:
         bounds = [self.sketch.integers(word, np.array(value)) for word, value in (("least", lo), ("most", hi))]
         self.sketch.node("Clip", [source, *bounds], output, shape)
 
+    def multi_threshold(
+        self, source: str, thresholds: str, output: str, shape: tuple[int, ...], axes: Axes, dtype: IntType
+    ) -> None:
+        """Count the thresholds that are reached, on a tensor in the order `axes`, from the least of `dtype` on."""
+        bipolar = dtype.kind == "bipolar"
+        self.sketch.node(
+            "MultiThreshold",
+            [source, thresholds],
+            output,
+            shape,
+            domain=QONNX_DOMAIN,
+            out_dtype=finn_name(dtype),
+            out_scale=2.0 if bipolar else 1.0,
+            out_bias=-1.0 if bipolar else float(dtype.lo),
+            data_layout="N" + "".join("C" if axis == len(axes) - 1 else "HWD"[axis] for axis in axes),
+        )
+
     def padded(self, source: str, name: str, padding: Pads, fill: int) -> str:
         """A Pad node in front of what makes `name`, on channels-first tensors."""
         full = [0, 0, *(before for before, _ in padding), 0, 0, *(after for _, after in padding)]
@@ -226,20 +243,10 @@ def _table(writer: Writer, operation: Operation, thresholds: IntArray, ascending
         held = sketch.integers(f"{operation.name}_signs", signs.reshape(writer.channel_shape(axes)))
         given = sketch.node("Mul", [given, held], sketch.unique(f"{name}_signed"), sketch.shapes[given])
         table = np.where(np.asarray(ascending)[:, None], table, np.sort(1 - table, axis=1))
-    bipolar = output_type.kind == "bipolar"
     if table.shape[1] == 0:
         table = np.full((1, 1), dtype.hi + dtype.hi - dtype.lo + 1)
-    sketch.node(
-        "MultiThreshold",
-        [given, sketch.integers(f"{operation.name}_thresholds", table)],
-        name,
-        shape,
-        domain=QONNX_DOMAIN,
-        out_dtype=finn_name(output_type),
-        out_scale=2.0 if bipolar else 1.0,
-        out_bias=-1.0 if bipolar else float(output_type.lo),
-        data_layout="N" + "".join("C" if axis == len(axes) - 1 else "HWD"[axis] for axis in axes),
-    )
+    held = sketch.integers(f"{operation.name}_thresholds", table)
+    writer.multi_threshold(given, held, name, shape, axes, output_type)
 
 
 def _requant(writer: Writer, operation: Requant) -> None:

@@ -19,14 +19,17 @@ MAX_FILE_BYTES = (1 << 31) - 1
 """Protocol buffers hold no more."""
 
 
+MAX_FLOAT32 = float(np.finfo(np.float32).max)
+
+
 def write_qonnx(network: Network, path: str | os.PathLike[str]) -> Path:
     """Write a network as QONNX, for the `qonnx` package, FINN and other tools; whole or not at all.
 
     Integers travel as float32, and every tensor has the name it has in the network: weights are integers behind MatMul
     and Conv, thresholds and requantizations are MultiThreshold nodes, images are channels first between convolutions.
     The graph takes what the network takes: real inputs in the module's order of axes when there is an input quantizer
-    (a Quant or BipolarQuant node, its scale rounded to float32), else integers in the network's order. Real outputs
-    come from Mul and Add nodes behind the integers. The batch is 1.
+    (a Quant, BipolarQuant or MultiThreshold node, its scale rounded to float32), else integers in the network's order.
+    Real outputs come from Mul and Add nodes behind the integers. The batch is 1.
 
     Executors give exactly the network's integers. Raises InputError for sums beyond 2^24, which float32 rounds, and
     OutputError when the place cannot be written.
@@ -80,9 +83,16 @@ class _Graph:
         real = sketch.unique(f"{network.input_name}_real")
         full = (1, *fed)
         sketch.shapes[real], sketch.kinds[real] = full, TensorProto.FLOAT
-        self._quantize(quantizer, real, name, full)
         # Axis a of the fed tensor is axis axes.index(a) of the network's.
-        self.writer.hold(network.input_name, name, tuple(axes.index(axis) for axis in range(len(axes))))
+        held = tuple(axes.index(axis) for axis in range(len(axes)))
+        if quantizer.kind == "thresholds":
+            table = np.array(quantizer.thresholds)
+            table = np.where(np.abs(table) > MAX_FLOAT32, np.copysign(np.inf, table), table).astype(np.float32)
+            thresholds = sketch.constant("input_thresholds", table)
+            self.writer.multi_threshold(real, thresholds, name, full, held, quantizer.dtype)
+        else:
+            self._quantize(quantizer, real, name, full)
+        self.writer.hold(network.input_name, name, held)
         return real
 
     def _quantize(self, quantizer: InputQuantizer, real: str, name: str, shape: tuple[int, ...]) -> None:

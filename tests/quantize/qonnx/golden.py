@@ -32,6 +32,13 @@ def execute(path: Path, frame: NDArray[Any]) -> dict[str, NDArray[Any]]:
     return context
 
 
+def reading_of(path: Path, **options: Any) -> Reading:
+    """The file's network and the meaning of its tensors, without a word on ties."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return read_model(load_model(path), **options)
+
+
 def check(path: Path, frames: NDArray[Any], least: int = 1, ties: bool = False, **options: Any) -> Network:
     """Read the file, and compare every tensor of the network that the graph has, on each frame (float32, as fed).
 
@@ -39,9 +46,7 @@ def check(path: Path, frames: NDArray[Any], least: int = 1, ties: bool = False, 
     must be as near as the noise of float32 sums says. An integer may differ only where a tie was foretold (`ties`
     allows for that); what comes behind it in that frame then is not compared. `least` tensors must be compared.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        reading = read_model(load_model(path), **options)
+    reading = reading_of(path, **options)
     network = reading.network
     seen: set[str] = set()
     for frame in frames:
