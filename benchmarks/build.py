@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -101,13 +102,19 @@ def _cold(network: Network, folding: Folding) -> dict[str, float]:
 
 
 def _growth(times: dict[int, dict[str, float]]) -> dict[str, Any]:
-    """The times by size, and the exponent over the whole range and over its last step."""
-    sizes = sorted(times)
-    result: dict[str, Any] = {str(size): times[size] for size in sizes}
-    for part in ("verilog_s", "simulator_s", "total_s"):
-        values = [times[size][part] for size in sizes]
-        slope = np.polyfit(np.log(sizes), np.log(values), 1)[0]
+    """The times by size, and the exponents."""
+    by_size = {str(size): times[size] for size in sorted(times)}
+    return {**by_size, **exponents(times, ("verilog_s", "simulator_s", "total_s"))}
+
+
+def exponents(figures: dict[int, dict[str, float]], parts: Sequence[str]) -> dict[str, float]:
+    """The exponent of growth of each part, over the whole range of sizes and over its last step."""
+    sizes = sorted(figures)
+    result = {}
+    for part in parts:
+        name = part.rpartition("_")[0]
+        values = [figures[size][part] for size in sizes]
+        result[f"exponent_{name}"] = float(np.polyfit(np.log(sizes), np.log(values), 1)[0])
         last = math.log(values[-1] / values[-2]) / math.log(sizes[-1] / sizes[-2])
-        result[f"exponent_{part.removesuffix('_s')}"] = float(slope)
-        result[f"exponent_{part.removesuffix('_s')}_last_step"] = last
+        result[f"exponent_{name}_last_step"] = last
     return result

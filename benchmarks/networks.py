@@ -6,12 +6,15 @@ synthetic inputs. The bare loop is Verilator's model of the same Verilog without
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,8 @@ import numpy as np
 from benchmarks.convolution import cnv_w1a1
 from benchmarks.simulation import BareLoop, bulk_rate
 from bitwright.hw import Accelerator, Folding, LayerFolding, assemble, fold
+from bitwright.models.example_inputs import random_network, synthetic_inputs
+from bitwright.quantize import lower
 from bitwright.sim import build, cycles, size_buffers
 
 FINN_FOLDING = ((16, 3), (32, 32), (16, 32), (16, 32), (4, 32), (1, 32), (1, 4), (1, 8), (5, 1))
@@ -31,6 +36,11 @@ CASES = (("cnv", "w1a1", 33_000), ("resnet8", "w4a4", 60_000), ("dscnn", "w8a8",
 FRAMES = 10
 MODEL_FRAMES = 10_000
 ROUNDS = 3
+
+LIMITS = {
+    "cold_s": 240.0, "again_s": 5.0, "peak_mb": 4096.0, "cnv_interval": 33_100, "cnv_fold_s": 5.0, "sizing_s": 10.0,
+    "cnv_bulk_vs_bare": 0.8, "cnv_model_vs_rtl": 1000.0,
+}  # fmt: skip
 
 _CHILD = """
 import json, resource, sys, time, warnings
@@ -52,6 +62,7 @@ print(json.dumps({
     "start_s": ready - start, "lower_s": lowered - ready, "build_s": built - lowered, "verify_s": end - built,
     "total_s": end - start, "peak_mb": peak, "interval": design.cycles(4).interval, "frames": len(x),
     "weights": sum(op.weights.size for op in network.operations if hasattr(op, "weights")),
+    "macs": network.total_macs,
 }))
 """
 
@@ -66,6 +77,30 @@ def _whole(name: str, precision: str, target: int) -> dict[str, Any]:
             for _ in range(2)
         ]
     return {"cold": found[0], "again": found[1]}
+
+
+def sizing_seconds(name: str, precision: str, target: int) -> float:
+    """Seconds to size all buffers of a network's design, with an empty cache."""
+    network = lower(random_network(name, precision), synthetic_inputs(name, 4))
+    design = assemble(network, fold(network, target_cycles=target))
+    cycles(design, 1)  # compiles the model's kernel
+    with tempfile.TemporaryDirectory() as cache, _environment("BITWRIGHT_CACHE", cache):
+        start = time.perf_counter()
+        size_buffers(design)
+        return time.perf_counter() - start
+
+
+@contextlib.contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
 
 
 def cnv() -> Accelerator:
@@ -97,8 +132,13 @@ def run() -> dict[str, Any]:
         start = time.perf_counter()
         total = cycles(design, MODEL_FRAMES).total
         seconds.append(time.perf_counter() - start)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        sizing = {f"{name}_{precision}": sizing_seconds(name, precision, target) for name, precision, target in CASES}
     return {
+        "limits": LIMITS,
         "networks": {f"{name}_{precision}": _whole(name, precision, target) for name, precision, target in CASES},
+        "sizing_s": sizing,
         "cnv_interval": interval,
         "cnv_fold_s": folded,
         "cnv_bulk_vs_bare": rates["bulk"] / rates["bare"],

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import build, datapath, executor, placement, simulation, startup
+from benchmarks import build, convolution, datapath, executor, growth, networks, placement, simulation, startup
 from bitwright.native import compiler, processor
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
@@ -23,7 +23,7 @@ HEAD = """\
 
 Written by `python -m benchmarks.page`, each section in one run, all on one machine: {machine}.
 Seconds and cycles a second belong to that machine; the ratios are what to compare. `bitwright bench NAME` runs one
-alone, NAME being simulation, build, executor, datapath, placement or startup.
+alone, NAME being {names}.
 """
 
 
@@ -167,17 +167,112 @@ def startup_section(figures: dict[str, Any]) -> str:
     return "## Start\n\n" + table(("process", "seconds", "goal"), rows)
 
 
+TITLES = {"cnv_w1a1": "CNV w1a1", "resnet8_w4a4": "ResNet-8 w4a4", "dscnn_w8a8": "DS-CNN w8a8"}
+
+
+def networks_section(figures: dict[str, Any]) -> str:
+    """Convolutional networks from PyTorch to verified RTL, and CNV's hardware beside its limits."""
+    limits, rows = figures["limits"], []
+    for name, one in figures["networks"].items():
+        cold, again = one["cold"], one["again"]
+        cells = (f"{cold['weights']:,}", f"{cold['macs']:,}", f"{cold['interval']:,}", f"{cold['total_s']:.0f}")
+        goals = (
+            _against(cold["total_s"], limits["cold_s"], False),
+            _against(again["total_s"], limits["again_s"], False),
+        )
+        rows.append((TITLES[name], *cells, goals[0], f"{again['total_s']:.1f}", goals[1], f"{cold['peak_mb']:,.0f}"))
+    headings = ("network", "weights", "MACs", "cycles a frame", "cold, s", "goal", "again, s", "goal", "peak, MB")
+    claims = [
+        ("CNV, FINN's folding, cycles a frame", f"{figures['cnv_interval']:,}", ("cnv_interval", False)),
+        ("fold for CNV, s", f"{figures['cnv_fold_s']:.2f}", ("cnv_fold_s", False)),
+        ("CNV, bulk runner / bare loop", f"{figures['cnv_bulk_vs_bare']:.2f}", ("cnv_bulk_vs_bare", True)),
+        (
+            f"CNV, {figures['cnv_model_frames']:,} frames, cycle model / RTL",
+            f"{figures['cnv_model_vs_rtl']:,.0f}",
+            ("cnv_model_vs_rtl", True),
+        ),
+    ]
+    goals = [(text, value, _against(figures[key], limits[key], least)) for text, value, (key, least) in claims]
+    goals += [
+        (f"all buffers of {TITLES[name]} sized, s", f"{value:.1f}", _against(value, limits["sizing_s"], False))
+        for name, value in figures["sizing_s"].items()
+    ]
+    first = next(iter(figures["networks"].values()))["cold"]
+    return (
+        "## Convolutional networks, from PyTorch to verified RTL\n\n"
+        "Everything from Python's start: lowering, folding, buffers, Verilog, simulator, and "
+        f"{first['frames']} frames compared bit for bit. Cold: with an empty cache; again: a second process that finds "
+        "it filled. Weights are random, inputs synthetic.\n\n"
+        + table(headings, rows)
+        + "\n"
+        + table(("claim", "measured", "goal"), goals)
+    )
+
+
+def convolution_section(figures: dict[str, Any]) -> str:
+    """Network.run of CNV beside torch."""
+    rows = [
+        (
+            f"CNV w1a1, batches of {figures['batch']}",
+            f"{figures['frames_per_s']:,.0f}",
+            f"{figures['torch_float32_frames_per_s']:,.0f}",
+            f"{figures['cnv_run_vs_torch']:.1f}",
+            _against(figures["cnv_run_vs_torch"], 1, True),
+        )
+    ]
+    headings = ("network", "run, frames/s", "torch float32", "run / torch", "goal")
+    return "## `Network.run` on a convolutional network\n\n" + table(headings, rows)
+
+
+GROWTH_PLOT = PAGE.with_name("growth.svg")
+
+
+def growth_section(figures: dict[str, Any]) -> str:
+    """How compilation grows, with a plot."""
+    from benchmarks.growth_plot import draw
+
+    draw(figures, GROWTH_PLOT)
+    text = (
+        "## Growth: two binary 3x3 convolutions, compiled cold\n\n"
+        f"![Seconds and memory over weights and over PE x SIMD]({GROWTH_PLOT.name})\n\n"
+    )
+    for key, what in (("weights", "weights"), ("pe_simd", "PE x SIMD, both layers")):
+        one = figures[key]
+        rows = [
+            (
+                f"{int(size):,}",
+                *(
+                    f"{row[part]:,.{digits}f}"
+                    for part, digits in (("compile_s", 2), ("simulator_s", 2), ("peak_mb", 0))
+                ),
+            )
+            for size, row in one["figures"].items()
+        ]
+        text += table((what, "buffers and Verilog, s", "simulator, s", "peak memory, MB"), rows)
+        names = {"compile": "buffers and Verilog", "simulator": "simulator", "peak": "memory"}
+        parts = [
+            f"{title} {one[f'exponent_{part}']:.2f} (last step {one[f'exponent_{part}_last_step']:.2f})"
+            for part, title in names.items()
+        ]
+        worst = max(value for name, value in one.items() if name.startswith("exponent"))
+        text += f"\nExponents (1 is linear): {', '.join(parts)}; {_against(worst, 1, False)}.\n\n"
+    return text.rstrip() + "\n"
+
+
 SECTIONS = {
     "simulation": simulation_section,
     "build": build_section,
+    "growth": growth_section,
     "executor": executor_section,
+    "convolution": convolution_section,
+    "networks": networks_section,
     "datapath": datapath_section,
     "placement": placement_section,
     "startup": startup_section,
 }
 
 
-MODULES = (simulation, build, executor, datapath, placement, startup)
+MODULES = (simulation, build, growth, executor, convolution, networks, datapath, placement, startup)
 
 
 def machine() -> str:
@@ -197,7 +292,7 @@ def main() -> None:
     else:
         figures = json.loads(given.read_text())
     sections = [section(figures[name]) for name, section in SECTIONS.items()]
-    PAGE.write_text("\n".join([HEAD.format(machine=machine()), *sections]))
+    PAGE.write_text("\n".join([HEAD.format(machine=machine(), names=", ".join(SECTIONS)), *sections]))
 
 
 if __name__ == "__main__":

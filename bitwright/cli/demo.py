@@ -1,4 +1,4 @@
-"""`bitwright demo`: one topology at three precisions, from checkpoint to verified Verilog, table and report."""
+"""`bitwright demo`: an MLP at three precisions and a CNN at two, from checkpoint to verified Verilog, table, report."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bitwright.report import Entry
 
 Out = Annotated[Path, typer.Option("--output", "-o", help="The folder to write; made anew, replaced whole.")]
-Retrain = Annotated[bool, typer.Option("--retrain", help="Train the three networks first instead of loading them.")]
+Retrain = Annotated[bool, typer.Option("--retrain", help="Train the networks first instead of loading them.")]
 Synthesize = Annotated[bool, typer.Option("--synthesize/--no-synthesize", help="Place and route for ecp5-85k.")]
 
 PAGE = "report.html"
@@ -50,7 +50,7 @@ def demo(
     mnist: DataFolder = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """TFC at w1a1, w2a2 and int8: Verilog, proof on every test image, table, HTML report, waveform."""
+    """An MLP (TFC) and a CNN on MNIST: Verilog, proof on every test image, table, HTML report, waveform."""
     from bitwright.cli.demo_case import CASES, Job, run_case
     from bitwright.delivery import versions
     from bitwright.output import new_folder
@@ -59,7 +59,7 @@ def demo(
     with new_folder(output, owned=PAGE) as scratch:
         jobs = [Job(case, scratch, mnist, retrain, synthesize) for case in CASES]
         entries = sorted(_side_by_side(run_case, jobs), key=lambda entry: entry.weight_bits)
-        title = "TFC at three precisions: PyTorch to verified hardware"
+        title = "MNIST, an MLP and a CNN: PyTorch to verified hardware"
         (scratch / PAGE).write_text(page(title, entries, versions()), encoding="utf-8")
         table = markdown_table(entries) + "\n" + "\n".join(f"- {note}" for note in notes(entries)) + "\n"
         (scratch / "table.md").write_text(table, encoding="utf-8")

