@@ -124,7 +124,12 @@ def batch_normalization(builder: Builder, node: Node, values: Values) -> tuple[V
     value, slope = per_channel(builder, node, value, slope.reshape(shape), "a scale")
     value, offset = per_channel(builder, node, value, offset.reshape(shape), "an offset")
     factor, shift = torch.from_numpy(np.array(slope)), torch.from_numpy(np.array(offset))
-    return (value.then_affine(lambda x: x * factor + shift, slope.astype(np.float64), offset.astype(np.float64)),)
+    wide = slope.astype(np.float64)
+    result = value.then_affine(lambda x: x * factor + shift, wide, offset.astype(np.float64))
+    # Executors may subtract the mean first, or fold it into the offset.
+    value, middle = per_channel(builder, node, value, mean.reshape(shape), "a mean")
+    centred = value.then_affine(lambda x: x, 1.0, -middle.astype(np.float64)).shifts()[1]
+    return (replace(result, widest_shift=np.maximum(result.shifts()[1], centred)),)
 
 
 def relu(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:

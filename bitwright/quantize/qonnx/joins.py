@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from bitwright.graph import Add, Concat, IntArray, Upsample
-from bitwright.quantize.qonnx.arranging import channels_last, from_channels_last, in_order
+from bitwright.quantize.qonnx.arranging import channels_last, duplicated, from_channels_last, in_order
 from bitwright.quantize.qonnx.builder import Builder
 from bitwright.quantize.qonnx.elementwise import arithmetic
 from bitwright.quantize.qonnx.exactness import exact_additions
@@ -25,10 +25,10 @@ MAX_MULTIPLIER = 1 << 10
 RATIO_TOLERANCE = 2.0**-23
 """How far, relatively, the ratio of two rounded float32 scales may be from a ratio of whole numbers."""
 
-WIDE_MULTIPLIER = 1 << 14
-"""Whole numbers up to this stand for any other ratio of two scales."""
+WIDE_MULTIPLIERS = (1 << 12, 1 << 14, 1 << 16)
+"""Whole numbers up to these are tried for any other ratio of two scales."""
 
-WIDE_TOLERANCE = 2.0**-26
+WIDE_TOLERANCE = 2.0**-24
 """How far that ratio, of the smaller to the larger, may be off: less than float32 rounds the sum."""
 
 ROUNDED_TERMS = 16
@@ -49,11 +49,25 @@ def add(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
     if any(one.index.shape != shape for one in given):
         raise node.error(f"adds {' and '.join(str(one.index.shape) for one in given)}", "add tensors of one shape")
     given = [builder.materialized(node, one, uniform=False) for one in given]
-    if len(given) == 2 and given[0].tensor == given[1].tensor:
+    if len(given) == 2 and given[0].tensor == given[1].tensor and np.array_equal(given[0].index, given[1].index):
+        return (_twice(given[0], given[1], -1.0 if node.kind == "Sub" else 1.0),)
+    if len({one.tensor for one in given}) < len(given):
         raise node.error("adds a tensor to itself", "multiply it by 2")
     given = aligned(builder, node, given)
     signs = [1, -1] if node.kind == "Sub" else [1] * len(given)
     return (_sum(builder, node, given, signs),)
+
+
+def _twice(first: Scaled, second: Scaled, sign: float) -> Scaled:
+    """The sum of two reals of the same integer."""
+    slopes, offsets = zip(first.parts(), second.parts(), strict=True)
+
+    def real(integers: Tensor) -> Tensor:
+        return first.real(integers.numpy()) + sign * second.real(integers.numpy())
+
+    terms = max(first.terms, second.terms)
+    slope, offset = slopes[0] + sign * slopes[1], offsets[0] + sign * offsets[1]
+    return replace(first, steps=(real,), slope=slope, offset=offset, terms=terms)
 
 
 def aligned(builder: Builder, node: Node, values: list[Scaled]) -> list[Scaled]:
@@ -83,7 +97,8 @@ def multipliers(node: Node, slopes: list[Reals]) -> list[int]:
             raise node.error("adds a channel that is always the same", "repair the scale 0 before it")
         quotient = slope / base
         ratio = Fraction(float(quotient[0])).limit_denominator(MAX_MULTIPLIER)
-        if np.any(np.abs(quotient - float(ratio)) > RATIO_TOLERANCE * np.abs(quotient)):
+        simple = abs(ratio.numerator) <= MAX_MULTIPLIER
+        if not simple or np.any(np.abs(quotient - float(ratio)) > RATIO_TOLERANCE * np.abs(quotient)):
             wide = _wide_ratio(quotient) if len(slopes) == 2 else None
             if wide is None:
                 raise node.error(
@@ -96,7 +111,7 @@ def multipliers(node: Node, slopes: list[Reals]) -> list[int]:
     whole = [int(ratio * common) for ratio in ratios]
     divisor = int(np.gcd.reduce(whole))
     whole = [one // divisor for one in whole]
-    if max(abs(one) for one in whole) > WIDE_MULTIPLIER:
+    if max(abs(one) for one in whole) > WIDE_MULTIPLIERS[-1]:
         raise node.error(f"adds integers in the ratio {whole}", "quantize the branches with the same scale")
     return whole
 
@@ -107,14 +122,19 @@ def _wide_ratio(quotient: Reals) -> Fraction | None:
     if abs(first) > 1:
         turned = _wide_ratio(1.0 / quotient)
         return None if turned is None else 1 / turned
-    ratio = Fraction(first).limit_denominator(WIDE_MULTIPLIER)
-    return ratio if ratio and np.all(np.abs(quotient - float(ratio)) <= WIDE_TOLERANCE) else None
+    for most in WIDE_MULTIPLIERS:
+        ratio = Fraction(first).limit_denominator(most)
+        if ratio and np.all(np.abs(quotient - float(ratio)) <= WIDE_TOLERANCE):
+            return ratio
+    return None
 
 
 def _sum(builder: Builder, node: Node, values: list[Scaled], signs: list[int]) -> Scaled:
     slopes = [one.parts()[0] * sign for one, sign in zip(values, signs, strict=True)]
     whole = multipliers(node, slopes)
-    step = slopes[0] / whole[0]
+    # Where the ratio is not exact, the larger scale is.
+    largest = int(np.argmax(np.abs(whole)))
+    step = slopes[largest] / whole[largest]
     sources = tuple(one.tensor for one in values)
     tensor = builder.emit(
         node,
@@ -156,8 +176,10 @@ def concat(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
     if len(given) == 1:
         return (given[0],)
     given = [in_order(builder, node, one, channels_last(ndim, axis)) for one in given]
+    if len(given) == 2 and given[0].tensor == given[1].tensor:
+        return (_side_by_side(builder, node, given[0], given[1], axis),)
     if len({one.tensor for one in given}) != len(given):
-        raise node.error("joins a tensor with itself", "duplicate weights instead")
+        raise node.error("joins a tensor with itself and others", "join the others behind it")
     sources = tuple(one.tensor for one in given)
     tensor = builder.emit(node, lambda name, output: Concat(name=name, inputs=sources, output=output), name=node.name)
     spec = builder.specs[tensor]
@@ -182,6 +204,29 @@ def concat(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
             clipped=any(one.clipped for one in given),
             terms=max(one.terms for one in given),
         ),
+    )
+
+
+def _side_by_side(builder: Builder, node: Node, first: Scaled, second: Scaled, axis: int) -> Scaled:
+    """Two reals of the same integers, joined: the integers twice."""
+    held = duplicated(builder, node, first, np.arange(first.channels))
+    channels = first.channels
+
+    def real(integers: Tensor) -> Tensor:
+        halves = integers[:, :channels].numpy(), integers[:, channels:].numpy()
+        return torch.cat([first.real(halves[0]), second.real(halves[1])], dim=-1)
+
+    slope = offset = None
+    if first.slope is not None and second.slope is not None:
+        slope, offset = (np.concatenate(pair) for pair in zip(first.parts(), second.parts(), strict=True))
+    return replace(
+        held,
+        index=from_channels_last(held.index, axis),
+        steps=(real,),
+        slope=slope,
+        offset=offset,
+        clipped=first.clipped or second.clipped,
+        terms=max(first.terms, second.terms),
     )
 
 

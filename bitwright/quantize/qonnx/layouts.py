@@ -16,6 +16,10 @@ FLAT = frozenset({"Flatten", "Reshape", "Squeeze", "MatMul", "Gemm", "XnorPopcou
 """Operators that take elements in the order in which they come."""
 
 
+ELEMENTWISE = frozenset({"Add", "Sub", "Mul", "Div", "Quant", "IntQuant"})
+"""Operators whose constants may differ by channel."""
+
+
 def input_channel_axis(model: Model, ndim: int) -> int | None:
     """The ONNX axis with the input's channels; None when the input keeps its order of axes.
 
@@ -27,12 +31,24 @@ def input_channel_axis(model: Model, ndim: int) -> int | None:
     for node in model.nodes:
         if not same.intersection(node.inputs):
             continue
-        axis = _axis(node, ndim)
+        axis = _axis(node, ndim) or _constant_axis(model, node, ndim)
         if axis is not None:
             return axis
         if node.kind in FLAT:
             return None
         same.update(node.outputs)
+    return None
+
+
+def _constant_axis(model: Model, node: Node, ndim: int) -> int | None:
+    """The axis along which the constant of arithmetic, or a quantizer's scale, differs by channel."""
+    if node.kind not in ELEMENTWISE:
+        return None
+    for array in (model.constants[name] for name in node.inputs if name in model.constants):
+        shape = (1,) * (ndim - array.ndim) + array.shape
+        long = [axis for axis, size in enumerate(shape) if size > 1]
+        if len(long) == 1 and len(shape) == ndim and long[0] > 0:
+            return long[0]
     return None
 
 

@@ -17,6 +17,9 @@ from bitwright.quantize.ties import RoundingTieWarning
 SIGMAS = 4.0
 """How many standard deviations of the rounding noise of a sum count as possible."""
 
+ALIKE = 36.0
+"""What roundings that are the same in every product, of the input and of the weights, add to the number of terms."""
+
 ROUNDED_OPERATIONS = 2.0
 """What scaling and shifting a sum adds to its noise, in roundings of the result."""
 
@@ -60,12 +63,10 @@ def noise(value: Scaled, integers: NDArray[Any]) -> NDArray[np.float64]:
     result is small; and a few operations round what is then scaled and shifted.
     """
     reach = np.maximum(np.abs(value.lo), np.abs(value.hi)).astype(np.float64)
-    root = np.sqrt(value.terms)
+    root = np.sqrt(value.terms + ALIKE)
     walk = root * np.maximum(np.abs(integers), reach / 4.0)
-    shifted: NDArray[Any] | float = 0.0
-    if value.slope is not None and value.offset is not None:
-        shift = value.offset / np.where(value.slope == 0, 1.0, value.slope)
-        shifted = ROUNDED_OPERATIONS * np.maximum(np.abs(shift), np.abs(integers + shift))
+    shift, largest = value.shifts()
+    shifted = ROUNDED_OPERATIONS * np.maximum(largest, np.abs(integers + shift))
     return np.asarray(SIGMAS * EPSILON * (walk + shifted))
 
 

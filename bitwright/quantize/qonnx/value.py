@@ -87,6 +87,7 @@ class Scaled:
 
     `terms` is 0 where the executor's float32 value is this very function of the integer, computed in float32, whatever
     the order of its sums. Else it is the number of rounded additions in it, and the steps compute in float64.
+    `widest_shift` remembers the sizes of offsets on the way, in steps of the integer: executors round them too.
     """
 
     tensor: str
@@ -100,6 +101,15 @@ class Scaled:
     offset: Reals | None
     clipped: bool = False
     terms: int = 0
+    widest_shift: Reals | None = None
+
+    def shifts(self) -> tuple[Reals, Reals]:
+        """Offset / slope (0 where unknown), and the largest size that it, or what it came from, has had."""
+        found = np.zeros(self.channels)
+        if self.slope is not None and self.offset is not None:
+            found = self.offset / np.where(self.slope == 0, 1.0, self.slope)
+        before = 0.0 if self.widest_shift is None else self.widest_shift
+        return found, np.maximum(np.abs(found), before)
 
     @property
     def channels(self) -> int:
@@ -153,6 +163,7 @@ class Scaled:
             steps=(*self.steps, step),
             slope=np.broadcast_to(self.slope * slope, (self.channels,)),
             offset=np.broadcast_to(self.offset * slope + offset, (self.channels,)),
+            widest_shift=self.shifts()[1],
         )
 
     def then_clip(self, step: RealFunction) -> Scaled:
@@ -162,7 +173,8 @@ class Scaled:
     def then_monotone(self, step: RealFunction) -> Scaled:
         """This value after `step`, which is monotone, and which other implementations round otherwise."""
         steps = (*self.steps, lambda x: step(x.double()))
-        return replace(self, steps=steps, slope=None, offset=None, terms=max(self.terms, 1))
+        terms = max(self.terms, 1)
+        return replace(self, steps=steps, slope=None, offset=None, terms=terms, widest_shift=self.shifts()[1])
 
 
 @dataclass(frozen=True)

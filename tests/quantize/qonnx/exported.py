@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +29,17 @@ def settle(module: nn.Module, shape: tuple[int, ...], seed: int) -> nn.Module:
     return module.eval()
 
 
-def export(module: nn.Module, shape: tuple[int, ...], path: Path, **options: Any) -> Path:
-    """Write a module by Brevitas's own export."""
+def export(
+    module: nn.Module, shape: tuple[int, ...], path: Path, write: Callable[..., Any] = export_qonnx, **options: Any
+) -> Path:
+    """Write a module by one of Brevitas's own exports."""
     with (
         warnings.catch_warnings(),
         contextlib.redirect_stdout(io.StringIO()),
         contextlib.redirect_stderr(io.StringIO()),
     ):
         warnings.simplefilter("ignore")
-        export_qonnx(module, torch.randn(1, *shape), export_path=str(path), **options)
+        write(module, torch.randn(1, *shape), export_path=str(path), **options)
     return path
 
 

@@ -80,7 +80,9 @@ def compare(reading: Reading, context: dict[str, NDArray[Any]], trace: dict[str,
             wanted, rows = value.onnx_values(held), held.reshape(-1, value.channels)
             blur = np.abs(value.real(rows + noise(value, rows)).numpy() - value.real(rows).numpy()).max()
             assert wanted.shape == found.shape, name
-            assert np.abs(wanted - found).max() <= blur + 1e-7, name
+            # Where a clip or a flat piece hides the noise of the sum, what follows rounds still.
+            ulps = 2.0**-22 * max(1.0, float(np.abs(wanted).max()))
+            assert np.abs(wanted - found).max() <= blur + ulps, name
             if value.affine:
                 _check_each(name, value, found, rows)
             same = True

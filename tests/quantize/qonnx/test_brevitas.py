@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from brevitas.export import export_onnx_qcdq
 
 import bitwright as bw
 from tests.quantize.qonnx.conftest import CASES
 from tests.quantize.qonnx.exported import export, integer_mlp, settle
-from tests.quantize.qonnx.golden import check
+from tests.quantize.qonnx.golden import check, reading_of
 
 Exports = Callable[..., Path]
 
@@ -37,6 +38,19 @@ def test_an_export_has_the_executors_integers(case: str, dynamo: bool, exports: 
     network = check(path, x, least=4)
     assert network.name == path.stem
     assert Counter(one.kind for one in network.operations) == Counter(KINDS[case].split())
+
+
+@pytest.mark.parametrize("case", ["integer_mlp", "separable_cnn", "residual_cnn"])
+def test_a_qcdq_export_has_the_executors_integers(case: str, tmp_path: Path) -> None:
+    make, shape = CASES[case]
+    module = settle(make(), shape, seed=len(case))
+    path = export(module, shape, tmp_path / "qcdq.onnx", write=export_onnx_qcdq, dynamo=False)
+    x = np.random.default_rng(5).normal(size=(2, *shape)).astype(np.float32)
+    network = check(path, x, least=4)
+    assert Counter(one.kind for one in network.operations) == Counter(KINDS[case].split())
+    plain = reading_of(export(module, shape, tmp_path / "quant.onnx", dynamo=False)).network
+    assert np.array_equal(network.quantize(x), plain.quantize(x))
+    assert np.array_equal(network.run(network.quantize(x)), plain.run(plain.quantize(x)))
 
 
 def test_reading_an_export_is_lowering_the_module(tmp_path: Path) -> None:
