@@ -11,12 +11,13 @@ from bitwright.energy import EnergyReport, estimate
 from bitwright.errors import FoldingError, InputError
 from bitwright.graph import Network, TopK
 from bitwright.graph.types import IntArray
-from bitwright.hw import Accelerator, Folding, VerilogSources, assemble
-from bitwright.hw import fold as fold_for_luts
+from bitwright.hw import Accelerator, Budget, Folding, VerilogSources, assemble
+from bitwright.hw import fold as fold_within
 from bitwright.hw.folding import LayerFolding
 from bitwright.sim import CycleReport, SimResult, Stalls, cycles, simulate, size_buffers, verify
 from bitwright.sim.simulate import SimulatorName
 from bitwright.synth import SynthReport, find_device, synthesize
+from bitwright.synth.devices import Device
 from bitwright.synth.flow import Pins
 
 if TYPE_CHECKING:
@@ -132,12 +133,19 @@ def fold(
     """PE and SIMD of every layer.
 
     With `target_cycles` (cycles between frames) or `target_fps` (at `clock_mhz`): the least estimated hardware that
-    reaches it. With `device`, e.g. "ecp5-85k": the fastest whose estimate takes at most `USABLE_LUTS` of its lookup
-    tables; with a target beside it, the target within that budget. Without any: one multiplier a layer. Raises
-    FoldingError naming the layer or the numbers, InputError for an unknown device or targets that make no sense.
+    reaches it. With `device`, e.g. "ecp5-85k": the fastest whose estimate takes at most its block RAMs and DSP blocks
+    and `USABLE_LUTS` of its lookup tables; with a target beside it, the target within that budget. Without any: one
+    multiplier a layer. Weights that do not fit on the device are streamed from outside, as few layers' as possible
+    (`Folding.streamed`). Raises FoldingError naming the layer, the numbers and the best that can be had, InputError
+    for an unknown device or targets that make no sense.
     """
-    luts = None if device is None else int(USABLE_LUTS * find_device(device).luts)
-    return fold_for_luts(network, target_cycles=target_cycles, target_fps=target_fps, clock_mhz=clock_mhz, luts=luts)
+    budget = None if device is None else usable(find_device(device))
+    return fold_within(network, target_cycles=target_cycles, target_fps=target_fps, clock_mhz=clock_mhz, budget=budget)
+
+
+def usable(device: Device) -> Budget:
+    """What a design may take of a device: all block RAMs and DSP blocks, and `USABLE_LUTS` of the lookup tables."""
+    return Budget(device.name, device.family, int(USABLE_LUTS * device.luts), device.brams, device.dsps)
 
 
 def build(network: Network, folding: Folding | Mapping[str, Any] | None = None) -> Design:

@@ -64,6 +64,11 @@ class Folding(Mapping[str, LayerFolding]):
     def __len__(self) -> int:
         return len(self.layers)
 
+    @property
+    def streamed(self) -> tuple[str, ...]:
+        """The layers whose weights come from outside, through inputs of their own."""
+        return tuple(name for name, one in self.layers.items() if one.weights == "stream")
+
     def to_json(self) -> str:
         """`{"fc1": {"pe": 16, "simd": 49}, ...}`, with chosen buffers `{"layers": {...}, "buffers": {...}}`."""
         layers = {name: one.to_dict() for name, one in self.layers.items()}

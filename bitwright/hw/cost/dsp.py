@@ -36,11 +36,13 @@ MULTIPLIERS: dict[Family, Multiplier] = {
 }
 
 
-def dsp_blocks(family: Family, a_width: int, a_signed: bool, b_width: int, b_signed: bool) -> int:
-    """DSP blocks of one product as the cores write it; 0 where it is built of LUTs."""
+def dsp_blocks(
+    family: Family, a_width: int, a_signed: bool, b_width: int, b_signed: bool, width: int | None = None
+) -> int:
+    """DSP blocks of one product as the cores write it; 0 where it is built of LUTs. `width` bits of it are used."""
     block = MULTIPLIERS[family]
     a, b = a_width + (b_signed and not a_signed), b_width + (a_signed and not b_signed)
-    product = a_width + b_width
+    product = min(a_width + b_width, width or a_width + b_width)
     if block.signed_only and not (a_signed or b_signed):
         return _blocks(family, a + 1, b + 1, product) if _large(block, a, b, product) else 0
     return _blocks(family, a, b, product)

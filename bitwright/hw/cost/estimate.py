@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from bitwright.hw.accelerator import Accelerator
 from bitwright.hw.cost.coefficients import luts
 from bitwright.hw.cost.memory import Family, check_family
-from bitwright.hw.cost.stages import count_stage
+from bitwright.hw.cost.stages import count_stage, takes_into_register
 from bitwright.hw.cost.tally import Tally
 
 
@@ -93,6 +94,20 @@ def summed_up(name: str, tally: Tally) -> StageEstimate:
     )
 
 
+def tallies(accelerator: Accelerator, family: Family, dsp: bool) -> Iterator[tuple[str, Tally]]:
+    """What each stage is built of, by the stage's name, and the ports."""
+    registered = {link.source for link in accelerator.links if link.target and takes_into_register(link.target)}
+    for placed in accelerator.placed:
+        tally = Tally(family, dsp, into_register=placed.component in registered)
+        count_stage(placed.component, tally)
+        yield placed.component.name, tally
+    ports = Tally(family, dsp)
+    ports.add("ports")
+    for output in accelerator.outputs:
+        ports.counter(output.beats)
+    yield "ports", ports
+
+
 def estimate(accelerator: Accelerator, family: str, *, dsp: bool = True) -> Estimate:
     """LUTs, block RAMs and DSP blocks that Yosys is expected to report for a design on a family's devices.
 
@@ -100,14 +115,4 @@ def estimate(accelerator: Accelerator, family: str, *, dsp: bool = True) -> Esti
     that is not known.
     """
     known = check_family(family)
-    stages = []
-    for placed in accelerator.placed:
-        tally = Tally(known, dsp)
-        count_stage(placed.component, tally)
-        stages.append(summed_up(placed.component.name, tally))
-    ports = Tally(known, dsp)
-    ports.add("ports")
-    for output in accelerator.outputs:
-        ports.counter(output.beats)
-    stages.append(summed_up("ports", ports))
-    return Estimate(known, tuple(stages))
+    return Estimate(known, tuple(summed_up(name, tally) for name, tally in tallies(accelerator, known, dsp)))

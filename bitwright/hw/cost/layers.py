@@ -195,6 +195,7 @@ def _count_layer(network: Network, op: Linear | Conv, folding: LayerFolding, tal
         max(1, folding.pe // share),
         max(1, share // folding.pe),
         inputs // folding.simd,
+        folding.weights == "stream",
     )
     words = (outputs // folding.pe) * shape.beats
     width = folding.pe * folding.simd * shared.product.weight_bits

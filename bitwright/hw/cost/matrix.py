@@ -28,11 +28,17 @@ class MatrixShape:
     side_by_side: int
     passes: int
     beats: int
+    streamed: bool = False
 
     @property
     def groups(self) -> int:
         """Groups of outputs computed together."""
         return self.tail.groups // self.tail.classes
+
+    @property
+    def constant(self) -> bool:
+        """Whether every weight has a processing element's input of its own, and so never changes."""
+        return self.groups * self.beats == 1 and not self.streamed
 
     @property
     def slices(self) -> int:
@@ -60,9 +66,12 @@ def count_matrix(tally: Tally, name: str, shape: MatrixShape, tail: Tally | None
     """A matrix-vector unit without its weight memory; `tail` is what its tail is built of, if that is known."""
     pixels = shape.layer.pixels
     tally.add("stage")
-    tally.counter(shape.groups * shape.beats)
+    if not shape.streamed:
+        tally.counter(shape.groups * shape.beats)
     tally.counter(shape.groups)
-    count_elements(tally, shape.product, simd=shape.simd, count=shape.pe * pixels, slices=shape.slices)
+    count_elements(
+        tally, shape.product, simd=shape.simd, count=shape.pe * pixels, slices=shape.slices, constant=shape.constant
+    )
     if tail is None:
         tail = Tally(tally.family, tally.dsp)
         count_tail(shape.tail, tail)

@@ -25,11 +25,14 @@ def popcount_luts(tally: Tally, kind: Kind, bits: int) -> int:
     return lut6.cost(lut6.network(kind, bits))
 
 
-def count_products(tally: Tally, product: Product, simd: int, count: int) -> Number:
-    """`count` dot products of a processing element, without the accumulator; the dot product's type."""
+def count_products(tally: Tally, product: Product, simd: int, count: int, constant: bool) -> Number:
+    """`count` dot products of a processing element, without the accumulator; the dot product's type.
+
+    `constant`: the weights never change.
+    """
     if product.kind == "multiply":
         a, b = number(product.input_type), number(product.weight_type)
-        tally.product(a, b, simd * count)
+        tally.product(a, b, simd * count, constant=constant)
         return tally.tree([((a[0] + b[0], a[1] or b[1]), 0)] * simd, count)
     kinds: dict[str, Kind] = {"xnor": "xnor", "masked_xnor": "plain", "planes": "and"}
     pairs = [1] if product.kind != "planes" else [w * x for w in product.weight_planes for x in product.input_planes]
@@ -54,12 +57,12 @@ def count_input_sums(tally: Tally, product: Product, simd: int, count: int) -> N
     tally.tree(operands, count)
 
 
-def count_elements(tally: Tally, product: Product, *, simd: int, count: int, slices: int) -> None:
+def count_elements(tally: Tally, product: Product, *, simd: int, count: int, slices: int, constant: bool) -> None:
     """`count` processing elements, and the sums of inputs of `slices` operands where the product needs them.
 
     A vector of a single beat keeps its accumulators: synthesis does not see that they always start anew.
     """
-    dot = count_products(tally, product, simd, count)
+    dot = count_products(tally, product, simd, count, constant)
     register = number(product.accumulator.register)
     operands: list[tuple[Number, int]] = [(dot, int(product.centred))]
     if product.centred:

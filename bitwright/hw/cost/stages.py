@@ -13,7 +13,7 @@ from bitwright.hw.concat import ConcatStage
 from bitwright.hw.cost.matrix import MatrixShape, count_matrix
 from bitwright.hw.cost.products import number
 from bitwright.hw.cost.tails import count_tail
-from bitwright.hw.cost.tally import Number, Tally, address_bits
+from bitwright.hw.cost.tally import Number, Tally
 from bitwright.hw.cost.windows import count_runs, count_window
 from bitwright.hw.elementwise import ElementwiseStage
 from bitwright.hw.fork import Fork
@@ -26,6 +26,13 @@ from bitwright.hw.stage import Stage
 from bitwright.hw.topk import TopKStage
 from bitwright.hw.width_converter import Narrow, Widen
 from bitwright.hw.window import WindowStage
+
+
+def takes_into_register(stage: Stage) -> bool:
+    """Whether a stage puts the beats it takes into a register, before anything else is done with them."""
+    if isinstance(stage, MatrixVectorUnit):
+        return bool(stage.passes == 1)
+    return isinstance(stage, Widen | ArgMaxStage | TopKStage | PoolStage | ElementwiseStage)
 
 
 @singledispatch
@@ -42,7 +49,15 @@ def _(stage: MatrixVectorUnit, tally: Tally) -> None:
         tally,
         stage.name,
         MatrixShape(
-            stage.product, stage.tail, stage.pe, stage.simd, stage.shape, stage.side_by_side, stage.passes, stage.beats
+            stage.product,
+            stage.tail,
+            stage.pe,
+            stage.simd,
+            stage.shape,
+            stage.side_by_side,
+            stage.passes,
+            stage.beats,
+            stage.streamed,
         ),
     )
 
@@ -80,7 +95,7 @@ def _(stage: PoolStage, tally: Tally) -> None:
     out = len(stage.o.payload)
     if depth > 1:
         tally.memory(f"{stage.name}_rows", out, depth)
-        tally.sum(address_bits(depth + stage.words))
+        tally.index(width // kernel_columns + 1, stage.words, depth + stage.words)
         if stage.words == 1:
             tally.add("pool mux", out)
     tally.queue(f"{stage.name}_queue", out, stage.capacity)
@@ -115,13 +130,10 @@ def _(stage: ElementwiseStage, tally: Tally) -> None:
 def _(stage: ArgMaxStage, tally: Tally) -> None:
     count_pipeline(tally, stage)
     width, lanes = stage.elements.register.width, stage.lanes_in
-    index = stage.result.dtype.width
     tally.compare(width, lanes)
     tally.add("tournament mux", (lanes - 1) * (width + stage.rounds))
     if stage.period > 1:
-        if lanes & (lanes - 1):
-            tally.product((address_bits(stage.period), False), (lanes.bit_length(), False))
-        tally.sum(index)
+        tally.index(stage.period, lanes, stage.source.size)
 
 
 @count_stage.register
@@ -161,8 +173,9 @@ def _(stage: AddStage, tally: Tally) -> None:
     for multiplier, spec in zip(stage.multipliers, stage.sources, strict=True):
         value = (2, True) if spec.dtype == BIPOLAR else number(spec.dtype)
         factor = number(IntType(min(0, multiplier), max(0, multiplier)))
-        if multiplier < 0 or multiplier & (multiplier - 1):
-            tally.product(value, factor, stage.lanes_in)
+        shift = abs(multiplier) & (abs(multiplier) - 1) == 0
+        if not shift or (multiplier < 0 and not value[1]):
+            tally.product(value, factor, stage.lanes_in, constant=True)
         operands.append(((value[0] + factor[0], value[1] or factor[1]), 0))
     tally.tree(operands, stage.lanes_in)
     tally.queue(f"{stage.name}_queue", len(stage.o.payload), stage.capacity)

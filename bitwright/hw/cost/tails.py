@@ -58,17 +58,18 @@ def _(tail: SearchThreshold, tally: Tally) -> None:
 def _(tail: RequantTail, tally: Tally) -> None:
     tally.rom(tail.rom.name, tail.rom.width, tail.rom.words)
     value, factor = number(tail.accumulator.register), number(tail.factor_type)
+    constant = len(tail.rom.words) == 1
     operands: list[tuple[Number, int]] = []
     for a_start, a_number in _pieces(value):
         for b_start, b_number in _pieces(factor):
-            tally.product(a_number, b_number, tail.lanes)
+            tally.product(a_number, b_number, tail.lanes, constant=constant)
             operands.append(((a_number[0] + b_number[0], a_number[1] or b_number[1]), a_start + b_start))
     width, _ = tally.tree(operands, tail.lanes)
     total = max(width, tail.offset_type.width) + 1
-    if len(tail.rom.words) > 1:
-        tally.sum(total, tail.lanes)
-    else:
+    if constant:
         tally.add("constant sum", tail.lanes * total)
+    else:
+        tally.sum(total, tail.lanes)
     tally.add("clip", tail.lanes * max(1, total - tail.shift))
 
 

@@ -9,11 +9,16 @@ from dataclasses import dataclass
 from bitwright.hw.adder_tree import LEVELS_PER_REGISTER
 from bitwright.hw.cost.dsp import dsp_blocks
 from bitwright.hw.cost.memory import Family, MemoryMapping, map_memory
-
-LUT_INPUTS: dict[Family, int] = {"ecp5": 4, "ice40": 4, "xilinx7": 6}
+from bitwright.hw.cost.soft_product import product_luts
 
 NARROW_SUM: dict[Family, int] = {"ecp5": 4, "ice40": 2, "xilinx7": 2}
 """Bits up to which Yosys builds a sum of plain LUTs instead of a carry chain."""
+
+LEAST_ROM_BITS = 4
+"""Bits of an address up to which a bit of a ROM is one LUT in all families."""
+
+WIDE_ROM = 24
+"""Bits of a ROM's words from which ABC, recovering area off the critical path, shares nodes that six inputs spare."""
 
 EXACT = "luts"
 """The term that is a number of LUTs already."""
@@ -38,11 +43,15 @@ def address_bits(depth: int) -> int:
 
 
 class Tally:
-    """What has been counted so far, for one family; without `dsp` all products are built of LUTs."""
+    """What has been counted so far, for one family; without `dsp` all products are built of LUTs.
 
-    def __init__(self, family: Family, dsp: bool = True) -> None:
+    `into_register`: what queues give goes into a register and nowhere else, which makes them memories with a clock.
+    """
+
+    def __init__(self, family: Family, dsp: bool = True, *, into_register: bool = False) -> None:
         self.family: Family = family
         self.dsp = dsp
+        self.into_register = into_register
         self.terms: Counter[str] = Counter()
         self.memories: list[MappedMemory] = []
         self.dsps = 0
@@ -117,12 +126,24 @@ class Tally:
         (width, signed), shift = values[0]
         return (width + shift, signed)
 
-    def product(self, a: Number, b: Number, count: int = 1) -> None:
-        """`count` products, in DSP blocks where Yosys takes them."""
-        blocks = dsp_blocks(self.family, *a, *b) if self.dsp else 0
+    def product(
+        self, a: Number, b: Number, count: int = 1, *, width: int | None = None, constant: bool = False
+    ) -> None:
+        """`count` products, of which `width` bits are used, in DSP blocks where Yosys takes them.
+
+        `constant`: one operand always has the same value, which takes less of LUTs, but a whole DSP block.
+        """
+        blocks = dsp_blocks(self.family, *a, *b, width) if self.dsp else 0
         self.dsps += blocks * count
         if not blocks:
-            self.add("product", count * a[0] * b[0])
+            self.add("constant product" if constant else EXACT, count * product_luts(self.family, *a, *b))
+
+    def index(self, rows: int, columns: int, places: int) -> None:
+        """`row * columns + column`, a number below `places`; Yosys makes the product one like any other."""
+        width = address_bits(places)
+        if columns & (columns - 1):
+            self.product((address_bits(rows), False), (columns.bit_length(), False), width=width, constant=True)
+        self.sum(width)
 
     def memory(
         self, name: str, width: int, depth: int, *, reads: int = 1, written: bool = True, clocked: bool = True
@@ -153,9 +174,9 @@ class Tally:
             return
         different = 2.0 ** min(depth - 1, 60)
         columns = different * (1 - (1 - 1 / different) ** width) if depth < 16 else width
-        tables = -(-depth // (1 << LUT_INPUTS[self.family]))
-        self.add("rom", columns * tables)
-        self.add("rom mux", columns * (tables - 1))
+        bits = max(LEAST_ROM_BITS, address_bits(depth))
+        wide = self.family == "xilinx7" and columns >= WIDE_ROM
+        self.add(f"{'wide rom' if wide else 'rom'} {bits}", columns * max(depth / (1 << bits), 0.5))
 
     def counter(self, count: int) -> None:
         """A counter that starts again after `count` steps."""
@@ -174,7 +195,7 @@ class Tally:
         self.level(capacity)
         self.counter(capacity)
         self.counter(capacity)
-        self.memory(name, width, capacity, clocked=False)
+        self.memory(name, width, capacity, clocked=self.into_register)
 
     def buffer(self, name: str, width: int, beats: int, passes: int, vectors: int) -> None:
         """A `VectorBuffer`."""
