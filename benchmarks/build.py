@@ -37,12 +37,12 @@ def run() -> dict[str, Any]:
     """The figures; times in seconds."""
     tfc, lfc = binary_mlp("tfc", TFC), binary_mlp("lfc", LFC)
     cases = {
-        "tfc_w1a1": _cold(tfc, fold(tfc, target_cycles=TFC_TARGET)),
-        "lfc_w1a1": _cold(lfc, fold(lfc, target_cycles=lfc.total_macs // MACS_A_CYCLE)),
+        "tfc_w1a1": cold(_CHILD, tfc, fold(tfc, target_cycles=TFC_TARGET)),
+        "lfc_w1a1": cold(_CHILD, lfc, fold(lfc, target_cycles=lfc.total_macs // MACS_A_CYCLE)),
     }
-    by_weights = {width: _cold(_layers(width), _uniform(_layers(width), *GROWTH_UNIT)) for width in WIDTHS}
+    by_weights = {width: cold(_CHILD, _layers(width), _uniform(_layers(width), *GROWTH_UNIT)) for width in WIDTHS}
     net = _layers(GROWTH_WIDTH)
-    by_unit = {unit: _cold(net, _uniform(net, _pe(unit), unit // _pe(unit))) for unit in UNITS}
+    by_unit = {unit: cold(_CHILD, net, _uniform(net, _pe(unit), unit // _pe(unit))) for unit in UNITS}
     tfc_times, lfc_times = cases["tfc_w1a1"], cases["lfc_w1a1"]
     return {
         **cases,
@@ -86,19 +86,19 @@ print(json.dumps({
 """
 
 
-def _cold(network: Network, folding: Folding) -> dict[str, float]:
-    """Times of a process of its own with an empty cache; imports are not counted."""
+def cold(script: str, network: Network, folding: Folding) -> dict[str, float]:
+    """What `script` prints as JSON: run on a network file and a folding in a process of its own, the cache empty."""
     with tempfile.TemporaryDirectory() as folder:
         path = network.save(Path(folder) / "network.bwn")
         done = subprocess.run(
-            [sys.executable, "-c", _CHILD, str(path), folding.to_json()],
+            [sys.executable, "-c", script, str(path), folding.to_json()],
             env={**os.environ, "BITWRIGHT_CACHE": str(Path(folder) / "cache")},
             stdout=subprocess.PIPE,
             text=True,
             check=True,
         )
-    times: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return times
+    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return figures
 
 
 def _growth(times: dict[int, dict[str, float]]) -> dict[str, Any]:

@@ -8,16 +8,11 @@ The exponent of growth is the slope of log figure over log size, 1 for linear; b
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.build import exponents
+from benchmarks.build import cold, exponents
 from bitwright.graph import BIPOLAR, Conv, Network, TensorSpec, Threshold
 from bitwright.hw import Folding, LayerFolding
 
@@ -71,27 +66,18 @@ print(json.dumps({
 """
 
 
-def cold(net: Network, pe: int, simd: int) -> dict[str, float]:
-    """The figures of one compilation with an empty cache; imports are not counted."""
-    folding = Folding({op.name: LayerFolding(pe, simd) for op in net.operations if isinstance(op, Conv)})
-    with tempfile.TemporaryDirectory() as folder:
-        path = net.save(Path(folder) / "network.bwn")
-        done = subprocess.run(
-            [sys.executable, "-c", _CHILD, str(path), folding.to_json()],
-            env={**os.environ, "BITWRIGHT_CACHE": str(Path(folder) / "cache")},
-            stdout=subprocess.PIPE,
-            text=True,
-            check=True,
-        )
-    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return figures
+def compiled(net: Network, pe: int, simd: int) -> dict[str, float]:
+    """The figures of one cold compilation; imports are not counted."""
+    return cold(
+        _CHILD, net, Folding({op.name: LayerFolding(pe, simd) for op in net.operations if isinstance(op, Conv)})
+    )
 
 
 def run() -> dict[str, Any]:
     """{"weights" and "pe_simd": {size: figures, ...}, each with the exponents of growth}."""
-    by_weights = {18 * channels**2: cold(network(channels), *UNIT) for channels in CHANNELS}
+    by_weights = {18 * channels**2: compiled(network(channels), *UNIT) for channels in CHANNELS}
     net = network(GROWTH_CHANNELS)
-    by_hardware = {2 * pe * simd: cold(net, pe, simd) for pe, simd in UNITS}
+    by_hardware = {2 * pe * simd: compiled(net, pe, simd) for pe, simd in UNITS}
     return {
         "weights": {"figures": by_weights, **exponents(by_weights, PARTS)},
         "pe_simd": {"figures": by_hardware, **exponents(by_hardware, PARTS)},
