@@ -13,6 +13,8 @@ from bitwright.graph import Network, TopK
 from bitwright.graph.types import IntArray
 from bitwright.hw import Accelerator, Budget, Folding, VerilogSources, assemble
 from bitwright.hw import fold as fold_within
+from bitwright.hw.cost import Estimate
+from bitwright.hw.cost import estimate as estimate_resources
 from bitwright.hw.folding import LayerFolding
 from bitwright.sim import CycleReport, SimResult, Stalls, cycles, simulate, size_buffers, verify
 from bitwright.sim.simulate import SimulatorName
@@ -109,6 +111,19 @@ class Design:
         """
         measured = None if x is None else self.simulate(x).cycles / len(x)
         return estimate(self.accelerator, technology=technology, cycles_per_frame=measured)
+
+    def resources(self, device: str) -> Estimate:
+        """What the design is expected to take of a device such as "ecp5-85k", stage by stage, before any synthesis.
+
+        `estimate.memories` tells what becomes of each memory and how much of its block RAMs it uses. Products are
+        counted as LUTs where the device has too few DSP blocks for them, as synthesis does. Raises InputError for an
+        unknown device.
+        """
+        target = find_device(device)
+        found = estimate_resources(self.accelerator, target.family, dsp=target.dsps > 0)
+        if found.dsps <= target.dsps:
+            return found
+        return estimate_resources(self.accelerator, target.family, dsp=False)
 
     def synthesize(
         self,

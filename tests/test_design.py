@@ -99,6 +99,16 @@ def test_synthesis_reports_the_device() -> None:
     assert report.fmax_mhz is None
 
 
+def test_resources_say_before_synthesis_what_it_finds() -> None:
+    design = bw.build(small_network(), FOLDING)
+    for device in ("ecp5-85k", "ice40-hx8k"):
+        found, report = design.resources(device), design.synthesize(device)
+        assert (found.brams, found.dsps) == (report.brams, report.dsps)
+        assert abs(found.luts / report.luts - 1) < 0.25
+    with pytest.raises(bw.InputError, match="unknown device 'ecp6'"):
+        design.resources("ecp6")
+
+
 def test_fold_for_a_device_is_the_fastest_within_its_lookup_tables() -> None:
     network = small_network()
     small, large = (bw.build(network, bw.fold(network, device=name)) for name in ("ice40-up5k", "ecp5-85k"))

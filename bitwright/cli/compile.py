@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,6 +18,9 @@ from bitwright.cli.options import (
     TargetFps,
 )
 from bitwright.cli.target import Target
+
+if TYPE_CHECKING:
+    from bitwright.design import Design
 
 Fabric = Annotated[
     str, typer.Option("--fabric", help="How popcounts are laid out: generic, lut6, lut4_ecp5 or lut4_ice40.")
@@ -61,4 +64,17 @@ def compile(
             for name, one in document["folding"].items()
         ),
     ]
-    answer({"folder": str(folder), **document}, "\n".join(lines), as_json)
+    found = {} if device is None else {"estimate": estimated(design, device, lines)}
+    answer({"folder": str(folder), **document, **found}, "\n".join(lines), as_json)
+
+
+def estimated(design: Design, device: str, lines: list[str]) -> dict[str, Any]:
+    """What the design is expected to take of the device, for the document; a line about it is added to `lines`."""
+    found = design.resources(device)
+    used = f" ({found.efficiency:.0%} of their bits used)" if found.brams else ""
+    lines.append(f"about {found.luts:,} LUTs, {found.brams} block RAMs{used}, {found.dsps} DSP blocks on {device}")
+    if design.folding.streamed:
+        lines.append(
+            f"the weights of {', '.join(design.folding.streamed)} do not fit on {device}: they are streamed in"
+        )
+    return {"device": device, **found.to_dict()}

@@ -42,6 +42,16 @@ def test_compile_writes_a_whole_folder(run: Run, network_file: Path, folding_fil
     assert np.array_equal(loaded.run(x), expected.run(x))
 
 
+def test_compile_for_a_device_tells_what_it_is_expected_to_take(run: Run, network_file: Path, tmp_path: Path) -> None:
+    arguments = ("compile", network_file, "-o", tmp_path / "out", "--device", "ecp5-85k")
+    found = run(*arguments, "--json").json["estimate"]
+    assert found["device"] == "ecp5-85k"
+    assert sum(stage["luts"] for stage in found["stages"]) == found["luts"] > 0
+    last = run(*arguments).out.splitlines()[-1]
+    assert last.startswith(f"about {found['luts']:,} LUTs, {found['brams']} block RAMs")
+    assert last.endswith(" DSP blocks on ecp5-85k")
+
+
 def test_compile_twice_gives_the_same_bytes(run: Run, network_file: Path, tmp_path: Path) -> None:
     manifests = []
     for _ in range(2):

@@ -109,6 +109,10 @@ HELD_OUT = {
 }
 
 
+SHIFT_REGISTERS = 16
+"""LUTs of delay lines, which count as memory on Xilinx 7."""
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("name", HELD_OUT)
 def test_networks_that_were_not_fitted(name, family):
@@ -118,6 +122,11 @@ def test_networks_that_were_not_fitted(name, family):
     cells = map_design(accelerator.verilog(device.fabric), device, True, Deadline(300)).cells
     found = estimate(accelerator, family)
     assert (found.brams, found.dsps) == (cells.brams, cells.dsps)
+    small = [memory.luts for memory in found.memories if memory.kind == "lutram"]
+    if family == "ice40":
+        assert not small
+    else:
+        assert 0 < sum(small) <= cells.lutrams <= sum(small) + (family == "xilinx7") * SHIFT_REGISTERS
     # ABC builds the ROM of 98 bits of the ternary case on Xilinx 7 of three times the LUTs that six inputs need.
     assert abs(found.luts / cells.luts - 1) < (0.45 if (name, family) == ("ternary", "xilinx7") else 0.15)
 
@@ -176,6 +185,24 @@ def test_the_table_and_the_totals():
     assert found.efficiency == found.memory_bits / (found.brams * 18 * 1024)
     assert [line.split()[0] for line in str(found).splitlines()] == ["stage", "fc", "ports", "total"]
     assert found.to_dict()["stages"][0]["brams"] == layer.brams
+
+
+def test_each_memory_tells_how_much_of_its_block_rams_it_uses():
+    network = chain(
+        TensorSpec((256,), BIPOLAR),
+        random_linear(BIPOLAR, 256, 128),
+        random_threshold(BIPOLAR, 128, 40),
+    )
+    found = estimate(assemble(network, Folding({"fc": LayerFolding(16, 16)})), "ecp5")
+    weights = next(one for one in found.memories if one.name == "fc_weights")
+    # 128 words of 256 bits: eight block RAMs, in each 128 of 512 words of 36 bits.
+    assert (weights.kind, weights.bits, weights.brams) == ("block", 256 * 128, 8)
+    assert weights.efficiency == 256 * 128 / (8 * 18 * 1024)
+    queue = next(one for one in found.memories if one.name == "fc_queue")
+    assert (queue.kind, queue.efficiency, queue.luts > 0) == ("lutram", None, True)
+    rows = found.memory_table().splitlines()
+    assert rows[1].split() == ["fc_weights", "32,768", "block", "8", "22%"]
+    assert rows[-1].split() == ["in", "block", "RAM", "32,768", "8", "22%"]
 
 
 def test_an_unknown_family_lists_the_known_ones():

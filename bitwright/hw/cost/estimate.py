@@ -8,14 +8,35 @@ from typing import Any
 
 from bitwright.hw.accelerator import Accelerator
 from bitwright.hw.cost.coefficients import luts
-from bitwright.hw.cost.memory import Family, check_family
+from bitwright.hw.cost.memory import Family, MemoryKind, check_family
 from bitwright.hw.cost.stages import count_stage, takes_into_register
 from bitwright.hw.cost.tally import Tally
 
 
 @dataclass(frozen=True)
+class MemoryEstimate:
+    """One memory of `bits` bits and what becomes of it.
+
+    `kind`: "block" (`brams` block RAMs that have `block_bits`), "lutram" (`luts` LUTs used as RAM) or "logic"
+    (registers, or a ROM of LUTs). Copies for further read ports count in `block_bits`, not in `bits`.
+    """
+
+    name: str
+    bits: int
+    kind: MemoryKind
+    brams: int
+    block_bits: int
+    luts: int
+
+    @property
+    def efficiency(self) -> float | None:
+        """The part of the block RAMs' bits that is used; None where there are none."""
+        return self.bits / self.block_bits if self.block_bits else None
+
+
+@dataclass(frozen=True)
 class StageEstimate:
-    """One stage: LUTs (LUT4 on ECP5 and iCE40, LUT6 on Xilinx 7), block RAMs, DSP blocks.
+    """One stage: LUTs (LUT4 on ECP5 and iCE40, LUT6 on Xilinx 7), block RAMs, DSP blocks, and its memories.
 
     `memory_bits` lie in block RAMs that have `block_bits`.
     """
@@ -26,6 +47,7 @@ class StageEstimate:
     dsps: int
     memory_bits: int
     block_bits: int
+    memories: tuple[MemoryEstimate, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,6 +73,11 @@ class Estimate:
         return sum(stage.dsps for stage in self.stages)
 
     @property
+    def memories(self) -> tuple[MemoryEstimate, ...]:
+        """All memories, in the order of the stages."""
+        return tuple(memory for stage in self.stages for memory in stage.memories)
+
+    @property
     def memory_bits(self) -> int:
         """Bits that lie in block RAMs, copies for further read ports counted once."""
         return sum(stage.memory_bits for stage in self.stages)
@@ -70,6 +97,17 @@ class Estimate:
         totals = {key: getattr(self, key) for key in ("luts", "brams", "dsps", "memory_bits", "block_bits")}
         return {**asdict(self), **totals, "efficiency": self.efficiency, "stages": [asdict(s) for s in self.stages]}
 
+    def memory_table(self) -> str:
+        """A table, a memory a line: what it becomes, and how much of its block RAMs it uses."""
+        width = max(len("memory"), *(len(one.name) for one in self.memories)) if self.memories else len("memory")
+        lines = [f"{'memory':<{width}} {'bits':>10} {'becomes':>8} {'BRAMs':>6} {'bits used':>10}"]
+        for one in self.memories:
+            used = "-" if one.efficiency is None else f"{one.efficiency:.0%}"
+            lines.append(f"{one.name:<{width}} {one.bits:>10,} {one.kind:>8} {one.brams:>6,} {used:>10}")
+        used = f"{self.efficiency:.0%}" if self.block_bits else "-"
+        lines.append(f"{'in block RAM':<{width}} {self.memory_bits:>10,} {'':>8} {self.brams:>6,} {used:>10}")
+        return "\n".join(lines)
+
     def __str__(self) -> str:
         """A table, a stage a line."""
         width = max(len("stage"), *(len(stage.name) for stage in self.stages))
@@ -79,6 +117,9 @@ class Estimate:
             used = f"{row.memory_bits / row.block_bits:.0%}" if row.block_bits else "-"
             lines.append(f"{row.name:<{width}} {row.luts:>8,} {row.brams:>6,} {row.dsps:>6,} {used:>15}")
         return "\n".join(lines)
+
+
+_OF_MAPPING = ("kind", "blocks", "block_bits", "luts")
 
 
 def summed_up(name: str, tally: Tally) -> StageEstimate:
@@ -91,6 +132,11 @@ def summed_up(name: str, tally: Tally) -> StageEstimate:
         tally.dsps,
         sum(one.bits for one in blocks),
         sum(one.mapping.block_bits for one in blocks),
+        tuple(
+            MemoryEstimate(one.name, one.bits, *(getattr(one.mapping, key) for key in _OF_MAPPING))
+            for one in tally.memories
+            if one.bits
+        ),
     )
 
 
