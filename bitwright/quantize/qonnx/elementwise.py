@@ -157,6 +157,25 @@ def clip(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
     return (_source(builder, node, values).then_clip(lambda x: torch.clamp(x, low, high)),)
 
 
+def bound(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
+    """Max or Min of a tensor and a constant."""
+    constants = [one for one in values if isinstance(one, Constant)]
+    tensors = [one for one in values if not isinstance(one, Constant)]
+    if len(constants) != 1 or len(tensors) != 1 or tensors[0] is None:
+        raise node.error(f"compares {len(tensors)} tensors", "use the largest or least of a tensor and a constant")
+    reals = _real_constant(node, constants[0])
+    least = node.kind == "Max"
+    if isinstance(tensors[0], RealInput):
+        held = torch.from_numpy(np.array(per_input_channel(node, tensors[0], reals, "bounds")))
+        step: RealFunction = (lambda x: torch.maximum(x, held)) if least else (lambda x: torch.minimum(x, held))
+        return (tensors[0].then(step, uniform=held.numel() == 1),)
+    value, reals = per_channel(builder, node, builder.integers(node, tensors[0]), reals, "bounds")
+    bounds = torch.from_numpy(np.array(reals))
+    if least:
+        return (value.then_clip(lambda x: torch.maximum(x, bounds.to(x.dtype))),)
+    return (value.then_clip(lambda x: torch.minimum(x, bounds.to(x.dtype))),)
+
+
 def negate(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
     """Neg."""
     if isinstance(values[0], RealInput):
@@ -216,6 +235,8 @@ HANDLERS: dict[tuple[str, str], Handler] = {
     (CHANNELS_LAST, "BatchNormalization"): batch_normalization,
     ("", "Relu"): relu,
     ("", "Clip"): clip,
+    ("", "Max"): bound,
+    ("", "Min"): bound,
     ("", "Neg"): negate,
     ("", "LeakyRelu"): leaky_relu,
     ("", "PRelu"): p_relu,

@@ -48,6 +48,8 @@ def add(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
     shape = given[0].index.shape
     if any(one.index.shape != shape for one in given):
         raise node.error(f"adds {' and '.join(str(one.index.shape) for one in given)}", "add tensors of one shape")
+    if len(given) == 2 and given[0] is given[1]:
+        given = [builder.materialized(node, given[0], uniform=False)] * 2
     given = [builder.materialized(node, one, uniform=False) for one in given]
     if len(given) == 2 and given[0].tensor == given[1].tensor and np.array_equal(given[0].index, given[1].index):
         return (_twice(given[0], given[1], -1.0 if node.kind == "Sub" else 1.0),)

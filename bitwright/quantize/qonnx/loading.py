@@ -16,7 +16,7 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_h
 from onnx.external_data_helper import load_external_data_for_tensor, uses_external_data
 
 from bitwright.errors import LoweringError, NetworkFormatError
-from bitwright.quantize.qonnx.model import CHANNELS_LAST, QONNX, Array, InputTensor, Model, Node
+from bitwright.quantize.qonnx.model import CHANNELS_LAST, QONNX, Array, InputTensor, Model, Node, one_line
 
 MAX_FILE_BYTES = (1 << 31) - 1
 """Protocol buffers hold no more."""
@@ -89,7 +89,7 @@ class _Reader:
         self.versions = self._versions()
 
     def error(self, text: str) -> NetworkFormatError:
-        return NetworkFormatError(f"{self.file}: {text}")
+        return NetworkFormatError(f"{self.file}: {one_line(text)}")
 
     def model(self) -> Model:
         self._check_words()
@@ -218,7 +218,9 @@ class _Reader:
         attributes = {}
         for one in node.attribute:
             if one.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS):
-                raise LoweringError(name, f"{node.op_type} holds a subgraph", "export without control flow")
+                raise LoweringError(
+                    one_line(name)[:200], f"{one_line(node.op_type)} holds a subgraph", "export without control flow"
+                )
             attributes[one.name] = self._attribute(one)
         return Node(
             name, node.op_type, domain, tuple(node.input), outputs, attributes, self.versions.get(domain, 1), node

@@ -25,6 +25,11 @@ MICROSOFT = "com.microsoft"
 """The domain of onnxruntime's own operators on integers."""
 
 
+def one_line(text: str) -> str:
+    """Words of a file as part of a message: no line breaks, nothing unprintable."""
+    return "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
+
+
 @dataclass(frozen=True)
 class Node:
     """One operator. `domain` is "" for standard ONNX, QONNX, CHANNELS_LAST, or another as it came.
@@ -43,8 +48,7 @@ class Node:
 
     def error(self, reason: str, fix: str) -> LoweringError:
         """A LoweringError that names the node and its operator."""
-        line = " ".join(reason.split())
-        return LoweringError(self.name, f"{self.kind} {line[:400]}", fix)
+        return LoweringError(one_line(self.name)[:200], one_line(f"{self.kind} {reason}")[:460], fix)
 
     def attribute(self, name: str, kind: type, default: Any) -> Any:
         """An attribute's value, of type int, float, str or list (of integers); `default` when it is absent."""

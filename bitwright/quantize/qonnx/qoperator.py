@@ -107,10 +107,10 @@ def _bias(builder: Builder, node: Node, values: Values, place: int, outputs: int
     return np.broadcast_to(bias.reshape(-1).astype(np.float64), (outputs,))
 
 
-def qlinear_conv(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
-    """QLinearConv, channels first."""
-    source = _zero_free(builder, node, values[0], values[2])
-    weights = _weights(builder, node, values[3], values[5], 0)
+def _convolution(builder: Builder, node: Node, x: Values, w: Values) -> Scaled:
+    """The sums of a convolution, channels first; operands with their zero points."""
+    source = _zero_free(builder, node, x[0], x[1])
+    weights = _weights(builder, node, w[0], w[1], 0)
     if weights.values.ndim not in (3, 4):
         raise node.error(f"has weights of shape {weights.values.shape}", "one or two spatial axes have a form here")
     weights = weights.moved(lambda array: np.moveaxis(array, 1, -1))
@@ -118,34 +118,53 @@ def qlinear_conv(builder: Builder, node: Node, values: Values) -> tuple[Value, .
     if value.index.ndim != weights.values.ndim:
         raise node.error(f"has weights of shape {weights.values.shape} for {value.index.shape}", "repair them")
     window = padded_window(node, read_window(node, value.shape[:-1], weights.values.shape[1:-1]), pads, fill)
-    made = convolve(builder, _inner(node), value, weights, window, node.integer("group", 1), fill, 1)
+    return convolve(builder, node, value, weights, window, node.integer("group", 1), fill, 1)
+
+
+def qlinear_conv(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
+    """QLinearConv, channels first."""
+    made = _convolution(builder, _inner(node), [values[0], values[2]], [values[3], values[5]])
     sums = _sums(builder, made, _bias(builder, node, values, 8, made.channels))
     return (_requantized(builder, node, sums, _factor(builder, node, values[1], values[4]), values[6], values[7]),)
 
 
-def _matrix(builder: Builder, node: Node, values: Values, transposed: bool) -> Scaled:
-    source = builder.integers(node, _zero_free(builder, node, values[0], values[2]))
-    weights = _weights(builder, node, values[3], values[5], 0 if transposed else 1)
+def conv_integer(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
+    """ConvInteger: the sums themselves."""
+    x, w, x_zero, w_zero = (*values, None, None)[:4]
+    return (_sums(builder, _convolution(builder, node, [x, x_zero], [w, w_zero]), None),)
+
+
+def _matrix(builder: Builder, node: Node, x: Values, w: Values, transposed: bool) -> Scaled:
+    source = builder.integers(node, _zero_free(builder, node, x[0], x[1]))
+    weights = _weights(builder, node, w[0], w[1], 0 if transposed else 1)
     if weights.values.ndim != 2:
         raise node.error(f"has weights of shape {weights.values.shape}", "use a matrix")
     if not transposed:
         weights = weights.moved(np.transpose)
     if weights.values.shape[1] != source.index.shape[-1] or source.index.ndim < 2:
         raise node.error(f"multiplies {source.index.shape} by weights of {weights.values.shape[1]} inputs", "repair it")
-    return product(builder, _inner(node), source, read_weights(node, weights), weights.values)
+    return product(builder, node, source, read_weights(node, weights), weights.values)
 
 
 def qlinear_matmul(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
     """QLinearMatMul by constant weights."""
-    sums = _sums(builder, _matrix(builder, node, values, transposed=False), None)
+    made = _matrix(builder, _inner(node), [values[0], values[2]], [values[3], values[5]], transposed=False)
+    sums = _sums(builder, made, None)
     return (_requantized(builder, node, sums, _factor(builder, node, values[1], values[4]), values[6], values[7]),)
+
+
+def matmul_integer(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
+    """MatMulInteger by constant weights: the sums themselves."""
+    x, w, x_zero, w_zero = (*values, None, None)[:4]
+    return (_sums(builder, _matrix(builder, node, [x, x_zero], [w, w_zero], transposed=False), None),)
 
 
 def qgemm(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
     """QGemm; without a scale for its output the result is real."""
     if node.integer("transA", 0) or node.real("alpha", 1.0) != 1.0:
         raise node.error("transposes its first input, or scales by alpha", "use transA=0 and alpha=1")
-    made = _matrix(builder, node, values, transposed=bool(node.integer("transB", 0)))
+    turned = bool(node.integer("transB", 0))
+    made = _matrix(builder, _inner(node), [values[0], values[2]], [values[3], values[5]], turned)
     sums = _sums(builder, made, _bias(builder, node, values, 6, made.channels))
     factor = _factor(builder, node, values[1], values[4])
     if len(values) > 7 and values[7] is not None:
@@ -194,6 +213,8 @@ def _channels_first(inner: Handler) -> Handler:
 HANDLERS: dict[tuple[str, str], Handler] = {
     ("", "QLinearConv"): qlinear_conv,
     ("", "QLinearMatMul"): qlinear_matmul,
+    ("", "ConvInteger"): conv_integer,
+    ("", "MatMulInteger"): matmul_integer,
     (MICROSOFT, "QGemm"): qgemm,
     (MICROSOFT, "QLinearAdd"): qlinear_add,
     (MICROSOFT, "QLinearConcat"): qlinear_concat,

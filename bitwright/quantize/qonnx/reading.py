@@ -30,7 +30,7 @@ from bitwright.quantize.qonnx.folding import fold, shape_of
 from bitwright.quantize.qonnx.handler import Handler
 from bitwright.quantize.qonnx.layouts import input_channel_axis
 from bitwright.quantize.qonnx.loading import load_model
-from bitwright.quantize.qonnx.model import Model, Node
+from bitwright.quantize.qonnx.model import Model, Node, one_line
 from bitwright.quantize.qonnx.ties import FloatTies
 from bitwright.quantize.qonnx.value import (
     Constant,
@@ -98,6 +98,7 @@ REQUIRED = {
     **dict.fromkeys(("QLinearConv", "QLinearMatMul", "QLinearAdd"), 8),
     **dict.fromkeys(("QLinearConcat", "QLinearGlobalAveragePool", "QLinearAveragePool"), 5),
     **{"QGemm": 6, "QLinearLeakyRelu": 4, "QLinearSigmoid": 4},
+    **dict.fromkeys(("ConvInteger", "MatMulInteger"), 2),
     **dict.fromkeys(("PRelu", "Gather", "QuantizeLinear", "DequantizeLinear"), 2),
 }
 """How many inputs must be there; one where nothing else is said."""
@@ -216,17 +217,22 @@ def _input_shape(model: Model, given: Sequence[int] | None) -> tuple[tuple[int, 
     """The input's shape without batch, and the batch that the graph was exported for (1 where it is dynamic)."""
     found = model.input.shape
     if len(found) < 2:
-        raise NetworkFormatError(f"input '{model.input.name}' has shape {found}; export it with a batch axis first")
+        raise NetworkFormatError(
+            f"input '{one_line(model.input.name)}' has shape {found}; export it with a batch axis first"
+        )
     if given is not None:
         shape = tuple(int(length) for length in given)
         fits = len(shape) == len(found) - 1 and all(b in (None, 0, a) for a, b in zip(shape, found[1:], strict=True))
         if not fits or any(length < 1 for length in shape):
-            raise InputError(f"input_shape {shape} does not fit the input '{model.input.name}' of shape {found[1:]}")
+            raise InputError(
+                f"input_shape {shape} does not fit the input '{one_line(model.input.name)}' of shape {found[1:]}"
+            )
     else:
         open_ = [axis for axis, length in enumerate(found) if axis and not length]
         if open_:
             raise NetworkFormatError(
-                f"input '{model.input.name}' has shape {found}, axes {open_} dynamic; give input_shape (without batch)"
+                f"input '{one_line(model.input.name)}' has shape {found}, axes {open_} dynamic; "
+                "give input_shape, without batch (on the command line: bitwright convert --input-shape)"
             )
         shape = tuple(length for length in found[1:] if length)
     return shape, found[0] or 1
@@ -238,7 +244,7 @@ def _input_value(model: Model, builder: Builder, shape: tuple[int, ...], given: 
     dtype = given or finn_type(model.input.annotation) or _integer_dtype(model.input.dtype)
     if dtype is None:
         if model.input.dtype != np.float32:
-            raise NetworkFormatError(f"input '{model.input.name}' is {model.input.dtype}; export in float32")
+            raise NetworkFormatError(f"input '{one_line(model.input.name)}' is {model.input.dtype}; export in float32")
         return source
     # Integers need no quantizer; one of scale 1 takes images given in the graph's order of axes to the network's.
     quantizer = None
@@ -261,7 +267,9 @@ def _network(model: Model, builder: Builder, values: dict[str, Value], name: str
     for output in model.outputs:
         tensor, scale = _output(builder, model, output, values)
         if tensor in outputs:
-            raise LoweringError(output, "returns the same integers as another output", "return each tensor once")
+            raise LoweringError(
+                one_line(output)[:200], "returns the same integers as another output", "return each tensor once"
+            )
         outputs.append(tensor)
         if scale is not None:
             scales[tensor] = scale

@@ -154,6 +154,28 @@ def gather(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
     return (replace(held, index=np.take(index, places, axis=axis)),)
 
 
+def depth_to_space(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
+    """DepthToSpace, in both of its orders, and SpaceToDepth."""
+    block, mode = node.integer("blocksize", 0), node.text("mode", "DCR")
+    if block < 1 or mode not in ("DCR", "CRD"):
+        raise node.error(f"has the block size {block} and the mode {mode}", "use DCR or CRD, and a size from 1 on")
+
+    def deeper(array: Array) -> Array:
+        n, c, h, w = array.shape
+        split = array.reshape(n, c, h // block, block, w // block, block)
+        return split.transpose(0, 3, 5, 1, 2, 4).reshape(n, c * block * block, h // block, w // block)
+
+    def wider(array: Array) -> Array:
+        n, c, h, w = array.shape
+        if mode == "DCR":
+            split = array.reshape(n, block, block, c // block**2, h, w).transpose(0, 3, 4, 1, 5, 2)
+        else:
+            split = array.reshape(n, c // block**2, block, block, h, w).transpose(0, 1, 4, 2, 5, 3)
+        return split.reshape(n, c // block**2, h * block, w * block)
+
+    return (moved(node, _first(values), wider if node.kind == "DepthToSpace" else deeper),)
+
+
 def identity(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
     """Identity, and Dropout in evaluation mode."""
     if node.kind == "Dropout" and len(values) > 2 and values[2] is not None:
@@ -182,6 +204,8 @@ HANDLERS: dict[tuple[str, str], Handler] = {
     ("", "Squeeze"): squeeze,
     ("", "Unsqueeze"): unsqueeze,
     ("", "Gather"): gather,
+    ("", "DepthToSpace"): depth_to_space,
+    ("", "SpaceToDepth"): depth_to_space,
     ("", "Identity"): identity,
     ("", "Dropout"): identity,
     ("", "Cast"): cast,

@@ -280,7 +280,7 @@ REFUSED: dict[str, tuple[Build, str]] = {
         lambda g: g.add("Reshape", g.quant("x"), g.constant([1, 7], np.int64)), "does not fit a tensor"
     ),
     "a concatenation of batches": (
-        lambda g: g.add("Concat", q := g.quant("x"), g.quant(q, 3), axis=0), "Concat joins along the batch; join along the"
+        lambda g: g.add("Concat", q := g.quant("x"), g.quant(q, 3), axis=0), "Concat joins along the batch; join along"
     ),
     "integers that are too wide": (
         lambda g: g.matmul(g.matmul(g.quant("x", 16, 0.1), 6, 4), 4, 3), "multiplies integers of .* bits, more than"

@@ -363,6 +363,12 @@ CLIPS: dict[str, tuple[int, Build]] = {
     "Clip of operator set 6": (8, lambda g: g.add("Clip", "h", min=-3.5, max=6.0)),
     "Clip of operator set 11": (11, lambda g: g.add("Clip", "h", g.constant(-3.5), g.constant(6.0))),
     "Clip from above": (13, lambda g: g.add("Clip", "h", "", g.constant(6.0))),
+    "Max": (13, lambda g: g.add("Max", "h", g.constant([-3.5, 0, -9, 2]))),
+    "Min": (13, lambda g: g.add("Min", g.constant(6.0), "h")),
+    "Elu": (13, lambda g: g.add("Elu", "h")),
+    "Softplus": (13, lambda g: g.add("Softplus", "h")),
+    "Softsign": (13, lambda g: g.add("Softsign", "h")),
+    "Erf": (13, lambda g: g.add("Erf", "h")),
     "Neg": (13, lambda g: g.add("Neg", "h")),
     "LeakyRelu": (13, lambda g: g.add("LeakyRelu", "h", alpha=0.125)),
     "PRelu": (13, lambda g: g.add("PRelu", "h", g.constant([0.5, 0.25, 0.0, 0.125]))),
@@ -500,6 +506,36 @@ for opset in (11, 13):
 
         h = g.add("Conv", axes("Squeeze", g.quant("x"), 2), g.constant(g.integers(4, 3, 3)))
         return g.add("MaxPool", axes("Unsqueeze", g.quant(h, 3, 2.0), -2), kernel_shape=[1, 2])
+
+
+for mode in ("DCR", "CRD"):
+
+    @case(f"depth to space and back, {mode}", (8, 2, 3))
+    def _(g: Graph, mode: str = mode) -> str:
+        h = g.quant(g.conv(g.quant("x"), 8, 8, 1), 3, 2.0)
+        h = g.quant(g.conv(g.add("DepthToSpace", h, blocksize=2, mode=mode), 2, 3, pads=[1, 1, 1, 1]), 4, 4.0)
+        return g.add("SpaceToDepth", h, blocksize=2)
+
+
+@case("an addition and a join of a tensor with itself", (6,))
+def _(g: Graph) -> str:
+    h = g.quant(g.matmul(g.quant("x"), 6, 4), 4, 0.5)
+    h = g.add("Concat", h, g.add("Relu", h), axis=1)
+    return g.matmul(g.quant(g.add("Add", h, h), 4, 1.5), 8, 3)
+
+
+@case("add of two scales without a common step", (3, 5, 5))
+def _(g: Graph) -> str:
+    h = g.quant("x", 6, 0.31)
+    return g.quant(g.add("Add", h, g.quant(g.conv(h, 3, 3, 1), 4, 0.7)), 6, 0.87)
+
+
+@case("integer products", (3, 5, 5), element=TensorProto.UINT8)
+def _(g: Graph) -> str:
+    weights, zero = g.constant(g.integers(4, 3, 3, 3), np.int8), g.constant(128, np.uint8)
+    h = g.add("ConvInteger", "x", weights, zero, pads=[1, 1, 1, 1])
+    h = g.quant(g.add("Mul", g.add("Cast", h, to=TensorProto.FLOAT), g.constant(0.01)), 4, 1.0)
+    return g.matmul(g.add("Flatten", h), 100, 2)
 
 
 @case("gather as a permutation, and with copies", (6,))
