@@ -178,8 +178,8 @@ def _check_quantized(model: Model, input_type: IntType | None) -> None:
         raise LoweringError(
             model.name,
             "is a float model: none of its nodes quantizes",
-            "quantize it: train it in Brevitas and export_qonnx, or onnxruntime.quantization.quantize_static, or in "
-            "PyTorch bitwright.quantize.post_training_quantize() and lower()",
+            "quantize it: in Brevitas and export_qonnx, by onnxruntime.quantization.quantize_static, or in PyTorch by "
+            "bitwright.quantize.post_training_quantize() and lower(); or give input_type, if it is fed with integers",
         )
 
 
