@@ -57,12 +57,13 @@ design = bw.build(network, bw.fold(network, target_cycles=target))
 built = time.perf_counter()
 result = design.verify(module, x)
 end = time.perf_counter()
+expected = design.resources("ecp5-85k")
 peak = sum(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024
 print(json.dumps({
     "start_s": ready - start, "lower_s": lowered - ready, "build_s": built - lowered, "verify_s": end - built,
     "total_s": end - start, "peak_mb": peak, "interval": design.cycles(4).interval, "frames": len(x),
     "weights": sum(op.weights.size for op in network.operations if hasattr(op, "weights")),
-    "macs": network.total_macs,
+    "macs": network.total_macs, "luts": expected.luts, "brams": expected.brams, "dsps": expected.dsps,
 }))
 """
 

@@ -13,7 +13,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import build, convolution, datapath, executor, growth, networks, placement, simulation, startup
+from benchmarks import (
+    build,
+    convolution,
+    datapath,
+    executor,
+    growth,
+    networks,
+    placement,
+    resources,
+    simulation,
+    startup,
+)
 from bitwright.native import compiler, processor
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
@@ -209,6 +220,27 @@ def networks_section(figures: dict[str, Any]) -> str:
     )
 
 
+FAMILIES = {"ecp5": "ECP5, LUT4", "ice40": "iCE40, LUT4", "xilinx7": "Xilinx 7, LUT6"}
+
+
+def resources_section(figures: dict[str, Any]) -> str:
+    """Estimates of resources beside Yosys."""
+    rows = []
+    for family, title in FAMILIES.items():
+        one = figures[family]
+        errors = [f"{100 * one[key]:.1f}" for key in ("median_error", "error_of_nine_in_ten", "worst_error")]
+        within = f"{one['within_goal']} of {one['designs']}"
+        rows.append((title, *errors, within, str(one["block_rams_off"]), str(one["dsps_off"])))
+    goal = f"{100 * figures['goal']:.0f} %"
+    headings = ("family", "LUTs: median error, %", "nine in ten, %", "worst, %", f"within {goal}", "block RAMs off")
+    return (
+        "## Resource estimates, on designs that the fit has not seen\n\n"
+        + table((*headings, "DSPs off"), rows)
+        + "\nBeside what Yosys reports; the designs stand in `benchmarks/resource_designs.py`. Off: designs whose count "
+        "of block RAMs or DSP blocks is another one.\n"
+    )
+
+
 def convolution_section(figures: dict[str, Any]) -> str:
     """Network.run of CNV beside torch."""
     rows = [
@@ -266,13 +298,14 @@ SECTIONS = {
     "executor": executor_section,
     "convolution": convolution_section,
     "networks": networks_section,
+    "resources": resources_section,
     "datapath": datapath_section,
     "placement": placement_section,
     "startup": startup_section,
 }
 
 
-MODULES = (simulation, build, growth, executor, convolution, networks, datapath, placement, startup)
+MODULES = (simulation, build, growth, executor, convolution, networks, resources, datapath, placement, startup)
 
 
 def machine() -> str:
