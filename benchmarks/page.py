@@ -236,8 +236,8 @@ def resources_section(figures: dict[str, Any]) -> str:
     return (
         "## Resource estimates, on designs that the fit has not seen\n\n"
         + table((*headings, "DSPs off"), rows)
-        + "\nBeside what Yosys reports; the designs stand in `benchmarks/resource_designs.py`. Off: designs whose count "
-        "of block RAMs or DSP blocks is another one.\n"
+        + "\nBeside what Yosys reports; the designs stand in `benchmarks/resource_designs.py`. Off: designs whose "
+        "count of block RAMs or DSP blocks is another one.\n"
     )
 
 
