@@ -36,7 +36,7 @@ class WindowSchedule:
                 f"{total} taps, {self.window.out[1]} columns and {self.words} words"
             )
 
-    @property
+    @cached_property
     def counts(self) -> tuple[int, int, int, int, int]:
         """Turns of each loop."""
         rows, columns = self.window.out

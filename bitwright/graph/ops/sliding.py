@@ -49,12 +49,12 @@ class SlidingWindow:
         if any(count < 1 for count in self.out):
             raise InputError(f"a kernel of {self.kernel} does not fit into {self.size} padded by {self.padding}")
 
-    @property
+    @cached_property
     def span(self) -> tuple[int, ...]:
         """Elements from the first to the last of a window, on each axis."""
         return tuple(d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation, strict=True))
 
-    @property
+    @cached_property
     def out(self) -> tuple[int, ...]:
         """Windows on each axis."""
         return tuple(
