@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+import bitwright as bw
 from benchmarks.executor import TFC, binary_mlp
 from benchmarks.placement import FINN_FOLDING
 from bitwright.graph import BIPOLAR, TERNARY, Conv, IntType, Linear, Network
@@ -17,12 +19,24 @@ from bitwright.hw.cost import estimate
 from bitwright.hw.firings import foldings, stage_cycles
 from bitwright.hw.fusion import staged
 from bitwright.hw.window import WindowStage
+from bitwright.models.example_inputs import random_network as example_network
+from bitwright.models.example_inputs import synthetic_inputs
 
 TRAINING = {"mlp": range(36), "cnn": range(48)}
 """Seeds of the designs that the coefficients are fitted to."""
 
 HELD_OUT = {"mlp": range(100, 112), "cnn": range(100, 116)}
 """Seeds of the designs they are tried on; the folding search chooses every other one's folding."""
+
+FEW = 5
+"""Seeds of each kind that are tried unless all are asked for."""
+
+NETWORKS = (("tfc", "w2a2", 1_000), ("cnn", "w1a1", 4_000), ("conv1d", "w4a4", 2_000))
+LARGE_NETWORKS = (
+    ("tfc", "w8a8", 4_000), ("cnn", "w2a2", 20_000), ("dscnn", "w8a8", 400_000), ("resnet8", "w4a4", 1_000_000),
+    ("cnv", "w1a1", 500_000),
+)  # fmt: skip
+"""Network (with random weights), precision, and cycles a frame that `fold` aims at; none of them was fitted to."""
 
 MOST_LUTS = 9_000
 MOST_SOFT_PRODUCTS = 40
@@ -125,10 +139,10 @@ def training() -> Iterator[Trial]:
                 yield Trial(f"{kind} {seed} without DSP blocks", accelerator, dsp=False)
 
 
-def held_out() -> Iterator[Trial]:
-    """Designs to try on, none of them in `training`."""
+def held_out(every: bool = False) -> Iterator[Trial]:
+    """Designs to try on, none of them in `training`; `every` takes the larger networks and all seeds."""
     for kind, seeds in HELD_OUT.items():
-        for seed in seeds:
+        for seed in seeds if every else seeds[:FEW]:
             network = random_network(kind, seed)
             folding = chosen_folding(network, seed) if seed % 2 else random_folding(network, seed)
             accelerator = assemble(network, folding)
@@ -138,3 +152,8 @@ def held_out() -> Iterator[Trial]:
     layers = [op.name for op in tfc.operations if isinstance(op, Linear)]
     folding = Folding({name: LayerFolding(*one) for name, one in zip(layers, FINN_FOLDING, strict=True)})
     yield Trial("TFC w1a1, FINN's folding", assemble(tfc, folding))
+    for name, precision, target in NETWORKS + (LARGE_NETWORKS if every else ()):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            network = bw.lower(example_network(name, precision), synthetic_inputs(name, 4))
+        yield Trial(f"{name} {precision}", assemble(network, fold(network, target_cycles=target)))

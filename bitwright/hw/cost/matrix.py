@@ -36,9 +36,9 @@ class MatrixShape:
         return self.tail.groups // self.tail.classes
 
     @property
-    def constant(self) -> bool:
-        """Whether every weight has a processing element's input of its own, and so never changes."""
-        return self.groups * self.beats == 1 and not self.streamed
+    def words(self) -> int:
+        """Words of weights, one after the other; 0 where they come from outside."""
+        return 0 if self.streamed else self.groups * self.beats
 
     @property
     def slices(self) -> int:
@@ -70,7 +70,7 @@ def count_matrix(tally: Tally, name: str, shape: MatrixShape, tail: Tally | None
         tally.counter(shape.groups * shape.beats)
     tally.counter(shape.groups)
     count_elements(
-        tally, shape.product, simd=shape.simd, count=shape.pe * pixels, slices=shape.slices, constant=shape.constant
+        tally, shape.product, simd=shape.simd, count=shape.pe * pixels, slices=shape.slices, words=shape.words
     )
     if tail is None:
         tail = Tally(tally.family, tally.dsp)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from bitwright.graph import IntType
+from bitwright.hw.cost.memory import Family
 from bitwright.hw.cost.tally import EXACT, Number, Tally
 from bitwright.hw.popcount import Kind, lut4_ecp5, lut4_ice40, lut6
 from bitwright.hw.processing_element import centre_width, chunks
@@ -16,23 +19,26 @@ def number(dtype: IntType) -> Number:
 
 def popcount_luts(tally: Tally, kind: Kind, bits: int) -> int:
     """LUTs of a popcount module, which synthesis keeps as it is written."""
-    if bits == 1:
-        return int(kind != "plain")
-    if tally.family == "ecp5":
+    return int(kind != "plain") if bits == 1 else _popcount_luts(tally.family, kind, bits)
+
+
+@cache
+def _popcount_luts(family: Family, kind: Kind, bits: int) -> int:
+    if family == "ecp5":
         return lut4_ecp5.cost(lut4_ecp5.network(bits))
-    if tally.family == "ice40":
+    if family == "ice40":
         return lut4_ice40.cost(lut4_ice40.network(kind, bits))
     return lut6.cost(lut6.network(kind, bits))
 
 
-def count_products(tally: Tally, product: Product, simd: int, count: int, constant: bool) -> Number:
+def count_products(tally: Tally, product: Product, simd: int, count: int, words: int) -> Number:
     """`count` dot products of a processing element, without the accumulator; the dot product's type.
 
-    `constant`: the weights never change.
+    `words` is how many values the weights of an element take, 0 for any.
     """
     if product.kind == "multiply":
         a, b = number(product.input_type), number(product.weight_type)
-        tally.product(a, b, simd * count, constant=constant)
+        tally.product(a, b, simd * count, values=words)
         return tally.tree([((a[0] + b[0], a[1] or b[1]), 0)] * simd, count)
     kinds: dict[str, Kind] = {"xnor": "xnor", "masked_xnor": "plain", "planes": "and"}
     pairs = [1] if product.kind != "planes" else [w * x for w in product.weight_planes for x in product.input_planes]
@@ -57,12 +63,12 @@ def count_input_sums(tally: Tally, product: Product, simd: int, count: int) -> N
     tally.tree(operands, count)
 
 
-def count_elements(tally: Tally, product: Product, *, simd: int, count: int, slices: int, constant: bool) -> None:
+def count_elements(tally: Tally, product: Product, *, simd: int, count: int, slices: int, words: int) -> None:
     """`count` processing elements, and the sums of inputs of `slices` operands where the product needs them.
 
     A vector of a single beat keeps its accumulators: synthesis does not see that they always start anew.
     """
-    dot = count_products(tally, product, simd, count, constant)
+    dot = count_products(tally, product, simd, count, words)
     register = number(product.accumulator.register)
     operands: list[tuple[Number, int]] = [(dot, int(product.centred))]
     if product.centred:

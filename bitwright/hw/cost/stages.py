@@ -175,7 +175,7 @@ def _(stage: AddStage, tally: Tally) -> None:
         factor = number(IntType(min(0, multiplier), max(0, multiplier)))
         shift = abs(multiplier) & (abs(multiplier) - 1) == 0
         if not shift or (multiplier < 0 and not value[1]):
-            tally.product(value, factor, stage.lanes_in, constant=True)
+            tally.product(value, factor, stage.lanes_in, values=1)
         operands.append(((value[0] + factor[0], value[1] or factor[1]), 0))
     tally.tree(operands, stage.lanes_in)
     tally.queue(f"{stage.name}_queue", len(stage.o.payload), stage.capacity)

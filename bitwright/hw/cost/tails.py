@@ -62,7 +62,7 @@ def _(tail: RequantTail, tally: Tally) -> None:
     operands: list[tuple[Number, int]] = []
     for a_start, a_number in _pieces(value):
         for b_start, b_number in _pieces(factor):
-            tally.product(a_number, b_number, tail.lanes, constant=constant)
+            tally.product(a_number, b_number, tail.lanes, values=len(tail.rom.words))
             operands.append(((a_number[0] + b_number[0], a_number[1] or b_number[1]), a_start + b_start))
     width, _ = tally.tree(operands, tail.lanes)
     total = max(width, tail.offset_type.width) + 1

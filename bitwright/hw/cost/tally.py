@@ -14,6 +14,12 @@ from bitwright.hw.cost.soft_product import product_luts
 NARROW_SUM: dict[Family, int] = {"ecp5": 4, "ice40": 2, "xilinx7": 2}
 """Bits up to which Yosys builds a sum of plain LUTs instead of a carry chain."""
 
+FEW_VALUES = {1: "constant product", 2: "two-valued product"}
+"""Terms of products of LUTs in which one operand takes so many values."""
+
+MOST_ROM_BITS = 10
+"""Bits of an address from which a ROM grows in proportion to its words."""
+
 LEAST_ROM_BITS = 4
 """Bits of an address up to which a bit of a ROM is one LUT in all families."""
 
@@ -126,23 +132,21 @@ class Tally:
         (width, signed), shift = values[0]
         return (width + shift, signed)
 
-    def product(
-        self, a: Number, b: Number, count: int = 1, *, width: int | None = None, constant: bool = False
-    ) -> None:
+    def product(self, a: Number, b: Number, count: int = 1, *, width: int | None = None, values: int = 0) -> None:
         """`count` products, of which `width` bits are used, in DSP blocks where Yosys takes them.
 
-        `constant`: one operand always has the same value, which takes less of LUTs, but a whole DSP block.
+        `values`: how many values one operand takes, 0 for any. One or two take less of LUTs, but a whole DSP block.
         """
         blocks = dsp_blocks(self.family, *a, *b, width) if self.dsp else 0
         self.dsps += blocks * count
         if not blocks:
-            self.add("constant product" if constant else EXACT, count * product_luts(self.family, *a, *b))
+            self.add(FEW_VALUES.get(values, EXACT), count * product_luts(self.family, *a, *b))
 
     def index(self, rows: int, columns: int, places: int) -> None:
         """`row * columns + column`, a number below `places`; Yosys makes the product one like any other."""
         width = address_bits(places)
         if columns & (columns - 1):
-            self.product((address_bits(rows), False), (columns.bit_length(), False), width=width, constant=True)
+            self.product((address_bits(rows), False), (columns.bit_length(), False), width=width, values=1)
         self.sum(width)
 
     def memory(
@@ -174,7 +178,7 @@ class Tally:
             return
         different = 2.0 ** min(depth - 1, 60)
         columns = different * (1 - (1 - 1 / different) ** width) if depth < 16 else width
-        bits = max(LEAST_ROM_BITS, address_bits(depth))
+        bits = min(MOST_ROM_BITS, max(LEAST_ROM_BITS, address_bits(depth)))
         wide = self.family == "xilinx7" and columns >= WIDE_ROM
         self.add(f"{'wide rom' if wide else 'rom'} {bits}", columns * max(depth / (1 << bits), 0.5))
 
