@@ -22,6 +22,7 @@ from bitwright.quantize.qonnx import (
     qoperator,
     quantizers,
     shapes,
+    upsampling,
 )
 from bitwright.quantize.qonnx.arranging import in_order, layout_of_input
 from bitwright.quantize.qonnx.builder import Builder
@@ -31,6 +32,7 @@ from bitwright.quantize.qonnx.handler import Handler
 from bitwright.quantize.qonnx.layouts import input_channel_axis
 from bitwright.quantize.qonnx.loading import load_model
 from bitwright.quantize.qonnx.model import Model, Node, one_line
+from bitwright.quantize.qonnx.signatures import REFUSED, REQUIRED
 from bitwright.quantize.qonnx.ties import FloatTies
 from bitwright.quantize.qonnx.value import (
     Constant,
@@ -54,6 +56,7 @@ HANDLERS: dict[tuple[str, str], Handler] = {
     **convolutions.HANDLERS,
     **pooling.HANDLERS,
     **joins.HANDLERS,
+    **upsampling.HANDLERS,
     **shapes.HANDLERS,
     **endings.HANDLERS,
 }
@@ -62,46 +65,9 @@ HANDLERS: dict[tuple[str, str], Handler] = {
 QUANTIZERS = frozenset(quantizers.HANDLERS) | frozenset(qdq.HANDLERS) | frozenset(qoperator.HANDLERS)
 """Operators one of which a quantized graph of real inputs holds."""
 
-REFUSED = {
-    **dict.fromkeys(
-        ("DynamicQuantizeLinear", "DynamicQuantizeMatMul", "DynamicQuantizeLSTM", "MatMulIntegerToFloat"),
-        (
-            "takes its scale from the data of each frame",
-            "quantize statically, by onnxruntime.quantization.quantize_static",
-        ),
-    ),
-    **dict.fromkeys(
-        ("LSTM", "GRU", "RNN", "If", "Loop", "Scan"),
-        ("carries a state or a choice, and a network is a fixed graph", "unroll it before the export"),
-    ),
-    **dict.fromkeys(
-        ("LayerNormalization", "InstanceNormalization", "GroupNormalization", "LRN", "LpNormalization"),
-        ("takes its statistics from the frame", "use BatchNormalization"),
-    ),
-    **dict.fromkeys(
-        ("ConvTranspose", "DeformConv", "MaxUnpool", "Einsum", "Attention"),
-        ("has no form in integer hardware here", "use Conv, and Resize by nearest neighbours where it shall grow"),
-    ),
-    "FloatQuant": ("quantizes to small floats", "quantize to integers: Quant with a whole number of bits"),
-}
-"""What is known, but has no exact integer form: reason and way out, by operator type."""
-
 MOVERS = (frozenset(shapes.HANDLERS) | frozenset(qdq.HANDLERS)) - {("", "Cast"), ("", "Dropout")}
 """Operators that keep the integers behind a constant."""
 
-
-REQUIRED = {
-    "Quant": 4,
-    "IntQuant": 4,
-    "BatchNormalization": 5,
-    **dict.fromkeys(("MatMul", "Gemm", "XnorPopcountMatMul", "Conv", "MultiThreshold", "BipolarQuant"), 2),
-    **dict.fromkeys(("QLinearConv", "QLinearMatMul", "QLinearAdd"), 8),
-    **dict.fromkeys(("QLinearConcat", "QLinearGlobalAveragePool", "QLinearAveragePool"), 5),
-    **{"QGemm": 6, "QLinearLeakyRelu": 4, "QLinearSigmoid": 4},
-    **dict.fromkeys(("ConvInteger", "MatMulInteger"), 2),
-    **dict.fromkeys(("PRelu", "Gather", "QuantizeLinear", "DequantizeLinear"), 2),
-}
-"""How many inputs must be there; one where nothing else is said."""
 
 EXPORT_AGAIN = "check the graph by onnx.checker, and export it again"
 
