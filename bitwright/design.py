@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from bitwright.energy import EnergyReport, estimate
 from bitwright.errors import FoldingError, InputError
-from bitwright.graph import Network, TopK
+from bitwright.graph import Network
 from bitwright.graph.types import IntArray
 from bitwright.hw import Accelerator, Budget, Folding, VerilogSources, assemble
 from bitwright.hw import fold as fold_within
 from bitwright.hw.cost import Estimate
 from bitwright.hw.cost import estimate as estimate_resources
+from bitwright.hw.firings import least_cycles
 from bitwright.hw.folding import LayerFolding
 from bitwright.sim import CycleReport, SimResult, Stalls, cycles, simulate, size_buffers, verify
 from bitwright.sim.simulate import SimulatorName
@@ -179,9 +180,8 @@ def build(network: Network, folding: Folding | Mapping[str, Any] | None = None) 
 
 
 def default_target(network: Network) -> int:
-    """Cycles a frame when nobody says: 64, or what about 1,024 multiply-accumulates a cycle need."""
-    serial = [network.spec(op.inputs[0]).size for op in network.operations if isinstance(op, TopK)]
-    return max(LEAST_TARGET_CYCLES, -(-network.total_macs // MACS_A_CYCLE), *serial)
+    """Cycles a frame when nobody says: 64, or what the slowest layer or about 1,024 products a cycle need."""
+    return max(LEAST_TARGET_CYCLES, -(-network.total_macs // MACS_A_CYCLE), least_cycles(network))
 
 
 def _folding(network: Network, given: Folding | Mapping[str, Any] | None) -> Folding:

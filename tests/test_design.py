@@ -10,6 +10,7 @@ import pytest
 import bitwright as bw
 from bitwright.design import default_target
 from bitwright.graph.random import random_mlp, random_values
+from bitwright.graph.random_cnn import random_cnn
 from tests.cli.conftest import small_network
 
 FOLDING = {"fc0": {"pe": 2, "simd": 4}, "fc1": {"pe": 1, "simd": 8}}
@@ -31,8 +32,8 @@ def test_build_takes_a_folding_in_either_form(folding: bw.Folding) -> None:
 
 
 def test_build_chooses_a_folding_that_meets_its_default_target() -> None:
-    for seed in range(20):
-        network = random_mlp(seed)
+    networks = [random_mlp(seed) for seed in range(20)] + [random_cnn(seed, max_size=10) for seed in range(8)]
+    for network in networks:
         design = bw.build(network)
         assert design.cycles(frames=20).interval <= default_target(network)
 

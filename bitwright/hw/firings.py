@@ -21,6 +21,7 @@ from bitwright.graph import (
 )
 from bitwright.hw.conv import is_pointwise, on_image, window_schedule
 from bitwright.hw.folding import LayerFolding, lane_choices, layer_cycles
+from bitwright.hw.fusion import staged
 
 ALIKE = (Threshold, Requant, MaxPool, SumPool, Add, Concat, Upsample)
 """Operations with as many lanes in as out."""
@@ -58,6 +59,11 @@ def stage_cycles(network: Network, op: Operation, one: LayerFolding) -> int:
     if isinstance(op, Upsample):
         return result.size // one.simd
     return max(source.size // one.simd, result.size // one.pe)
+
+
+def least_cycles(network: Network) -> int:
+    """The fewest cycles a frame that any folding of a network reaches."""
+    return max(min(stage_cycles(network, op, one) for one in foldings(network, op)) for op, _ in staged(network))
 
 
 def lanes_in(network: Network, op: Operation, one: LayerFolding) -> int:
