@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import brevitas.nn as qnn
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from bitwright.errors import LoweringError
 from bitwright.graph import BIPOLAR, TERNARY, IntType
+from bitwright.quantize.brevitas_nn import qnn
 from bitwright.quantize.layers import channels_last
 from bitwright.quantize.plan import QuantizerReading, SumsReading
 from bitwright.quantize.tracing import real_tensor

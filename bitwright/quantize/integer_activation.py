@@ -26,7 +26,7 @@ def integer_activation(bits: int, signed: bool = False, *, max_value: float | No
     first 100 training batches; then it is trained. Raises InputError for other `bits` or a `max_value` <= 0.
     """
     check_bits("integer_activation", bits)
-    import brevitas.nn as qnn
+    from bitwright.quantize.brevitas_nn import qnn
 
     layer: nn.Module = (qnn.QuantIdentity if signed else qnn.QuantReLU)(
         act_quant=_quantizer("integer_activation", bits, signed, "PARAMETER", max_value)
@@ -43,7 +43,7 @@ def integer_input(bits: int, *, signed: bool = False, max_value: float | None = 
     `integer_activation` does. Signed with 1 bit is the sign, {-1, +1}. Raises InputError for other `bits`.
     """
     check_bits("integer_input", bits)
-    import brevitas.nn as qnn
+    from bitwright.quantize.brevitas_nn import qnn
 
     layer: nn.Module = qnn.QuantIdentity(act_quant=_quantizer("integer_input", bits, signed, "CONST", max_value))
     return layer

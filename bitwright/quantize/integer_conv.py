@@ -65,7 +65,7 @@ def _conv(
     axes: str, fan_in: int, fan_out: int, kernel: Sizes, bits: int, per_channel: bool, options: dict[str, Any]
 ) -> nn.Module:
     check_bits(f"integer_conv{axes}", bits)
-    import brevitas.nn as qnn
+    from bitwright.quantize.brevitas_nn import qnn
 
     made: Any = qnn.QuantConv1d if axes == "1d" else qnn.QuantConv2d
     layer: nn.Module = made(fan_in, fan_out, kernel, weight_quant=weight_quantizer(bits, per_channel), **options)

@@ -23,7 +23,7 @@ def integer_linear(
     the layer. `bias` is real; `lower` folds it exactly. Raises InputError for other `bits`.
     """
     check_bits("integer_linear", bits)
-    import brevitas.nn as qnn
+    from bitwright.quantize.brevitas_nn import qnn
 
     layer: nn.Module = qnn.QuantLinear(
         in_features,

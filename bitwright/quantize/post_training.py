@@ -86,7 +86,7 @@ def _inputs_of_layers(module: nn.Module, paths: list[str], batch: Tensor) -> dic
 def _quantized(
     layer: nn.Module, inputs: Tensor, weight_bits: int, activation_bits: int, per_channel: bool
 ) -> nn.Module:
-    import brevitas.nn as qnn
+    from bitwright.quantize.brevitas_nn import qnn
 
     signed = bool((inputs < 0).any())
     input_quant = fixed_quantizer(activation_bits, signed, best_range(inputs, activation_bits, signed))
