@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from bitwright.errors import DeadlockError, InputError
 from bitwright.hw.timing import Edge, TimingGraph
 from bitwright.native import load_kernel
-from bitwright.sim.flat_graph import flatten
+from bitwright.sim.flat_graph import FlatGraph, flatten
 from bitwright.sim.stalls import Stalls
 
 if TYPE_CHECKING:
@@ -142,9 +142,19 @@ def evaluate(
 
     Raises InputError for a graph or environment that makes no sense, DeadlockError when nothing can move any more.
     """
-    flat = flatten(graph)
     if frames < 1:
         raise InputError(f"the cycle model needs at least 1 frame, not {frames}")
+    return _evaluate(graph, flatten(graph), frames, gaps, ready_masks, pace)
+
+
+def _evaluate(
+    graph: TimingGraph,
+    flat: FlatGraph,
+    frames: int,
+    gaps: NDArray[Any] | None = None,
+    ready_masks: Sequence[NDArray[Any] | None] | None = None,
+    pace: int = 0,
+) -> Evaluation:
     if gaps is not None:
         gaps = np.ascontiguousarray(gaps, dtype=np.int64)
         if gaps.shape != (frames * flat.input_beats,) or gaps.min() < 0:
@@ -194,16 +204,16 @@ def _last_beats(outputs: Sequence[Cycles], frames: int) -> Cycles:
     return np.asarray(np.max([cycles.reshape(frames, -1)[:, -1] for cycles in outputs], axis=0), dtype=np.int64)
 
 
-PACED_FRAMES = 24
-"""Frames of a paced run that must be enough to show a steady state."""
-
-
-def sustains(graph: TimingGraph, pace: int, frames: int = PACED_FRAMES) -> bool:
+def sustains(graph: TimingGraph, pace: int) -> bool:
     """Whether a run with a frame each `pace` cycles is proven to go on so for ever.
 
-    A source that does not wait makes no beat later, so the design then takes at most `pace` cycles a frame.
+    A source that does not wait makes no beat later, so the design then takes at most `pace` cycles a frame. Frames
+    repeat soon after the buffers have taken as many as they ever hold, or lag more and more; a run that shows neither
+    in time counts as one that does not go on.
     """
-    found = evaluate(graph, frames, pace=pace)
+    flat = flatten(graph)
+    _, _, capacity, _, beats = flat.edges.T
+    found = _evaluate(graph, flat, 8 + 2 * int((-(-capacity // beats)).max()), pace=pace)
     return bool(found.period) and found.shift == pace * found.period
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,11 +36,31 @@ class FlatGraph:
     output_beats: tuple[int, ...]
 
 
-def _check_actor(actor: Actor, inputs: int, outputs: int) -> None:
-    if (len(actor.need), len(actor.release), len(actor.produce)) != (inputs, inputs, outputs):
-        raise InputError(
-            f"actor '{actor.name}' has {inputs} input and {outputs} output edges; give it a pattern for each"
-        )
+@dataclass(frozen=True, eq=False)
+class _Events:
+    """The patterns of an actor at the firings with which its events begin: `inputs` (need, release), `outputs`."""
+
+    starts: NDArray[np.int64]
+    inputs: tuple[tuple[NDArray[Any], NDArray[Any]], ...]
+    outputs: tuple[NDArray[Any], ...]
+
+
+_EVENTS: WeakKeyDictionary[Actor, _Events] = WeakKeyDictionary()
+"""Of actors that were flattened before: graphs that differ in the capacity of their edges share them."""
+
+
+def _events(actor: Actor) -> _Events:
+    """Check an actor's patterns, and cut them down to its events."""
+    found = _EVENTS.get(actor)
+    if found is None:
+        _check_patterns(actor)
+        starts = events(actor)
+        inputs = tuple((need[starts], release[starts]) for need, release in _pairs(actor))
+        found = _EVENTS[actor] = _Events(starts, inputs, tuple(produce[starts] for produce in actor.produce))
+    return found
+
+
+def _check_patterns(actor: Actor) -> None:
     patterns = (*actor.need, *actor.release, *actor.produce)
     if actor.firings < 1 or any(pattern.shape != (actor.firings,) for pattern in patterns):
         raise InputError(f"actor '{actor.name}' fires {actor.firings} times; every pattern needs that many entries")
@@ -73,7 +94,10 @@ def _check(graph: TimingGraph) -> None:
     for actor in graph.actors:
         inputs = sum(edge.target == actor.name for edge in graph.edges)
         outputs = sum(edge.source == actor.name for edge in graph.edges)
-        _check_actor(actor, inputs, outputs)
+        if (len(actor.need), len(actor.release), len(actor.produce)) != (inputs, inputs, outputs):
+            raise InputError(
+                f"actor '{actor.name}' has {inputs} input and {outputs} output edges; give it a pattern for each"
+            )
 
 
 def _beats(edge: Edge, produce: NDArray[Any], need: NDArray[Any]) -> int:
@@ -107,15 +131,12 @@ def flatten(graph: TimingGraph) -> FlatGraph:
     A source holds one beat and offers it in the cycle in which it has it: an edge of capacity 1 and latency 0.
     """
     _check(graph)
-    starts = {actor.name: events(actor) for actor in graph.actors}
-    firsts: list[NDArray[np.int64]] = [np.zeros(0, dtype=np.int64), *starts.values()]
+    known = {actor.name: _events(actor) for actor in graph.actors}
+    firsts: list[NDArray[np.int64]] = [np.zeros(0, dtype=np.int64), *(one.starts for one in known.values())]
     index = {actor.name: 1 + place for place, actor in enumerate(graph.actors)}
-    needs = {
-        actor.name: iter([(n[starts[actor.name]], r[starts[actor.name]]) for n, r in _pairs(actor)])
-        for actor in graph.actors
-    }
-    produces = {actor.name: iter([p[starts[actor.name]] for p in actor.produce]) for actor in graph.actors}
-    kinds = [(SOURCE, 0), *((STAGE, len(starts[actor.name])) for actor in graph.actors)]
+    needs = {name: iter(one.inputs) for name, one in known.items()}
+    produces = {name: iter(one.outputs) for name, one in known.items()}
+    kinds = [(SOURCE, 0), *((STAGE, len(one.starts)) for one in known.values())]
     edges: list[tuple[int, ...]] = []
     patterns: list[NDArray[Any]] = []
     input_edge = 0
