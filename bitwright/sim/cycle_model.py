@@ -230,12 +230,16 @@ def steady_interval(graph: TimingGraph) -> int | float:
     while True:
         found = evaluate(graph, frames)
         if found.period:
-            whole, rest = divmod(found.shift, found.period)
-            return whole if rest == 0 else found.shift / found.period
+            return _proven_interval(found)
         if frames >= LONGEST_SEARCH:
             last = _last_beats(found.output_cycles, frames)
             return float(last[-1] - last[frames // 2]) / (frames - 1 - frames // 2)
         frames *= 4
+
+
+def _proven_interval(found: Evaluation) -> int | float:
+    whole, rest = divmod(found.shift, found.period)
+    return whole if rest == 0 else found.shift / found.period
 
 
 def cycles(accelerator: Accelerator, frames: int, stalls: Stalls | None = None) -> CycleReport:
@@ -253,7 +257,7 @@ def cycles(accelerator: Accelerator, frames: int, stalls: Stalls | None = None) 
     result = evaluate(graph, frames, gaps, masks)
     outputs = result.output_cycles
     if gaps is None and masks is None:
-        interval = steady_interval(graph)
+        interval = _proven_interval(result) if result.period else steady_interval(graph)
     else:
         last = _last_beats(outputs, frames)
         interval = float(last[-1] - last[0]) / (frames - 1) if frames > 1 else result.total
