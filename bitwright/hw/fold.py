@@ -30,9 +30,9 @@ def fold(
     """The folding of every layer.
 
     With `target_cycles` (cycles between frames) or `target_fps` (at `clock_mhz`): the least estimated hardware that
-    reaches it; a block RAM counts as 400 LUTs then and a DSP block as 500. With `budget`: the fastest that stays
-    within its LUTs, block RAMs and DSP blocks, each counted by its share of the budget. With both the target is met
-    within the budget. Without any: one multiplier a layer.
+    reaches it, a block RAM counted as 100 LUTs and a DSP block as 200. With `budget`: the fastest that stays within
+    its LUTs, block RAMs and DSP blocks, what is scarce counted by its share of the budget. With both the target is
+    met within the budget. Without any: one multiplier a layer.
 
     Where the weights are too many for the budget's block RAMs even in the smallest design, the layers with the
     largest are streamed from outside (`Folding.streamed`). Raises FoldingError that names the layer and the best that
@@ -125,7 +125,7 @@ class _Fitting:
         """The first plan found that takes at most `target` cycles and stays within the budget, else the closest."""
         best: Plan | None = None
         for search in self.searches:
-            weights = 1 / self.limits
+            scarce, weights = 1 / self.limits, np.array(DEFAULT_WEIGHTS)
             for _ in range(ROUNDS):
                 plan = search.cheapest(target, weights)
                 shares = plan.total / self.limits
@@ -133,7 +133,7 @@ class _Fitting:
                     best = plan
                 if (shares <= 1).all():
                     return plan
-                weights = weights * np.where(shares > 1, 1 + 2 * shares, 1)
+                weights = scarce = scarce * np.where(shares > 1, 1 + 2 * shares, 1)
         assert best is not None
         return best
 
