@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bitwright.cache import cached_build, content_key
 from bitwright.energy import EnergyReport, estimate
 from bitwright.errors import FoldingError, InputError
 from bitwright.graph import Network
@@ -15,6 +16,7 @@ from bitwright.hw import Accelerator, Budget, Folding, VerilogSources, assemble
 from bitwright.hw import fold as fold_within
 from bitwright.hw.cost import Estimate
 from bitwright.hw.cost import estimate as estimate_resources
+from bitwright.hw.emission_cache import code_key
 from bitwright.hw.firings import least_cycles
 from bitwright.hw.folding import LayerFolding
 from bitwright.sim import CycleReport, SimResult, Stalls, cycles, simulate, size_buffers, verify
@@ -32,9 +34,10 @@ LEAST_TARGET_CYCLES = 64
 MACS_A_CYCLE = 1024
 """Multiply-accumulates a cycle that `build` does not exceed by itself."""
 
-
 USABLE_LUTS = 0.7
 """Share of a device's lookup tables that `fold` plans with; place and route needs room."""
+
+FOLDING = "folding.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,11 +155,20 @@ def fold(
     reaches it. With `device`, e.g. "ecp5-85k": the fastest whose estimate takes at most its block RAMs and DSP blocks
     and `USABLE_LUTS` of its lookup tables; with a target beside it, the target within that budget. Without any: one
     multiplier a layer. Weights that do not fit on the device are streamed from outside, as few layers' as possible
-    (`Folding.streamed`). Raises FoldingError naming the layer, the numbers and the best that can be had, InputError
-    for an unknown device or targets that make no sense.
+    (`Folding.streamed`). What was found is kept in the build cache. Raises FoldingError naming the layer, the numbers
+    and the best that can be had, InputError for an unknown device or targets that make no sense.
     """
     budget = None if device is None else usable(find_device(device))
-    return fold_within(network, target_cycles=target_cycles, target_fps=target_fps, clock_mhz=clock_mhz, budget=budget)
+
+    def search(folder: Path) -> None:
+        found = fold_within(
+            network, target_cycles=target_cycles, target_fps=target_fps, clock_mhz=clock_mhz, budget=budget
+        )
+        (folder / FOLDING).write_text(found.to_json())
+
+    goal = repr((target_cycles, target_fps, clock_mhz, budget))
+    key = content_key(network.digest, code_key(estimates=True), goal)
+    return Folding.from_json((cached_build("foldings", key, search) / FOLDING).read_text())
 
 
 def usable(device: Device) -> Budget:

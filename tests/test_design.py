@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import bitwright as bw
+from bitwright import design
 from bitwright.design import default_target
 from bitwright.graph.random import random_mlp, random_values
 from bitwright.graph.random_cnn import random_cnn
@@ -29,6 +30,24 @@ def test_build_takes_a_folding_in_either_form(folding: bw.Folding) -> None:
     design = bw.build(small_network(), folding)
     assert {name: {"pe": one.pe, "simd": one.simd} for name, one in design.folding.items()} == FOLDING
     assert design.cycles(frames=5).interval == 12
+
+
+def test_a_folding_is_searched_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("BITWRIGHT_CACHE", str(tmp_path))
+    searched = []
+    search = design.fold_within
+    monkeypatch.setattr(design, "fold_within", lambda *given, **goal: searched.append(goal) or search(*given, **goal))
+    network = random_cnn(4)
+    goals = [{"target_cycles": 2000}, {"target_fps": 30_000.0}, {"target_cycles": 2000, "device": "ecp5-25k"}, {}]
+    first = [bw.fold(network, **goal) for goal in goals]
+    assert [bw.fold(network, **goal) for goal in goals] == first
+    assert first[0] == search(network, target_cycles=2000)
+    assert len(searched) == len(goals)
+    bw.fold(random_cnn(5), **goals[0])
+    assert len(searched) == len(goals) + 1
+    for _ in range(2):
+        with pytest.raises(bw.FoldingError, match="raise target_cycles"):
+            bw.fold(network, target_cycles=1)
 
 
 def test_build_chooses_a_folding_that_meets_its_default_target() -> None:

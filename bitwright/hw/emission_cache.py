@@ -39,12 +39,13 @@ def cached_emission(network: Network, folding: Folding, convert: Callable[[], Em
 
 
 @cache
-def code_key() -> str:
-    """A digest of the code that converts networks."""
+def code_key(estimates: bool = False) -> str:
+    """A digest of the code that converts networks, or, with `estimates`, of all that chooses foldings too."""
     package = Path(__file__).parent.parent
     parts = [f"{name} {importlib.metadata.version(name)}" for name in CONVERTERS]
     for folder in ("graph", "hw"):
         for path in sorted((package / folder).rglob("*")):
-            if path.suffix in (".py", ".sv") and "cost" not in path.relative_to(package).parts:
+            chosen = path.suffix in (".py", ".sv", ".json")
+            if chosen and (estimates or "cost" not in path.relative_to(package).parts):
                 parts += [path.relative_to(package).as_posix(), path.read_text()]
     return content_key(*parts)
