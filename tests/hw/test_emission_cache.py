@@ -33,7 +33,11 @@ def test_whatever_decides_the_verilog_is_in_the_key(conversions, monkeypatch):
     weights = first.weights.copy()
     weights[0, 0] = -weights[0, 0]
     other = replace(network, operations=(replace(first, weights=weights), *rest))
-    designs = [assemble(network), assemble(other), assemble(network, Folding({"fc": LayerFolding(2, 2), "fc2": LayerFolding(1, 1)}))]
+    designs = [
+        assemble(network),
+        assemble(other),
+        assemble(network, Folding({"fc": LayerFolding(2, 2), "fc2": LayerFolding(1, 1)})),
+    ]
     assert len({one.verilog().key() for one in designs}) == len(conversions) == 3
     monkeypatch.setattr(emission_cache, "code_key", lambda: "other code")
     assert assemble(network).verilog() == designs[0].verilog()
