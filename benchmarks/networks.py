@@ -6,7 +6,6 @@ synthetic inputs. The bare loop is Verilator's model of the same Verilog without
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import subprocess
@@ -14,9 +13,9 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
@@ -85,23 +84,10 @@ def sizing_seconds(name: str, precision: str, target: int) -> float:
     network = lower(random_network(name, precision), synthetic_inputs(name, 4))
     design = assemble(network, fold(network, target_cycles=target))
     cycles(design, 1)  # compiles the model's kernel
-    with tempfile.TemporaryDirectory() as cache, _environment("BITWRIGHT_CACHE", cache):
+    with tempfile.TemporaryDirectory() as cache, patch.dict(os.environ, BITWRIGHT_CACHE=cache):
         start = time.perf_counter()
         size_buffers(design)
         return time.perf_counter() - start
-
-
-@contextlib.contextmanager
-def _environment(name: str, value: str) -> Iterator[None]:
-    before = os.environ.get(name)
-    os.environ[name] = value
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before
 
 
 def cnv() -> Accelerator:

@@ -14,9 +14,9 @@ from bitwright.graph import Network
 from bitwright.graph.types import IntArray
 from bitwright.hw import Accelerator, Budget, Folding, VerilogSources, assemble
 from bitwright.hw import fold as fold_within
+from bitwright.hw.code_key import code_key
 from bitwright.hw.cost import Estimate
 from bitwright.hw.cost import estimate as estimate_resources
-from bitwright.hw.emission_cache import code_key
 from bitwright.hw.firings import least_cycles
 from bitwright.hw.folding import LayerFolding
 from bitwright.sim import CycleReport, SimResult, Stalls, cycles, simulate, size_buffers, verify

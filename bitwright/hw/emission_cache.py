@@ -6,19 +6,17 @@ estimates, a folder of their own, take no part), the versions of Amaranth and Yo
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 from collections.abc import Callable
 from dataclasses import asdict
-from functools import cache
 from pathlib import Path
 
 from bitwright.cache import cached_build, content_key
 from bitwright.graph import Network
+from bitwright.hw.code_key import code_key
 from bitwright.hw.emit import Emission
 from bitwright.hw.folding import Folding
 
-CONVERTERS = ("amaranth", "pyosys")
 FILE = "emission.json"
 
 
@@ -36,16 +34,3 @@ def cached_emission(network: Network, folding: Folding, convert: Callable[[], Em
     return Emission(
         found["name"], found["text"], tuple((kind, bits) for kind, bits in found["popcounts"]), found["memories"]
     )
-
-
-@cache
-def code_key(estimates: bool = False) -> str:
-    """A digest of the code that converts networks, or, with `estimates`, of all that chooses foldings too."""
-    package = Path(__file__).parent.parent
-    parts = [f"{name} {importlib.metadata.version(name)}" for name in CONVERTERS]
-    for folder in ("graph", "hw"):
-        for path in sorted((package / folder).rglob("*")):
-            chosen = path.suffix in (".py", ".sv", ".json")
-            if chosen and (estimates or "cost" not in path.relative_to(package).parts):
-                parts += [path.relative_to(package).as_posix(), path.read_text()]
-    return content_key(*parts)

@@ -8,7 +8,7 @@ from bitwright.graph import BIPOLAR, IntType, Network, TensorSpec
 from bitwright.graph.random import random_mlp
 from bitwright.graph.random_cnn import random_cnn
 from bitwright.hw import Folding, LayerFolding, assemble, estimated_cost, fold
-from bitwright.hw.cost import FAMILIES, converter_cost, estimate, layer_cost, map_memory
+from bitwright.hw.cost import FAMILIES, Estimate, converter_cost, estimate, layer_cost, map_memory
 from bitwright.hw.cost.coefficients import fitted
 from bitwright.hw.cost.dsp import dsp_blocks
 from bitwright.synth.cells import summarise
@@ -172,13 +172,17 @@ def test_no_converter_costs_nothing():
     assert 0 < some.luts < converter_cost(3, 8, 3).luts
 
 
-def test_the_table_and_the_totals():
+def binary_layer_estimate() -> Estimate:
     network = chain(
         TensorSpec((256,), BIPOLAR),
         random_linear(BIPOLAR, 256, 128),
         random_threshold(BIPOLAR, 128, 40),
     )
-    found = estimate(assemble(network, Folding({"fc": LayerFolding(16, 16)})), "ecp5")
+    return estimate(assemble(network, Folding({"fc": LayerFolding(16, 16)})), "ecp5")
+
+
+def test_the_table_and_the_totals():
+    found = binary_layer_estimate()
     layer = next(stage for stage in found.stages if stage.name == "fc")
     assert layer.brams == found.brams > 0
     assert found.memory_bits == 256 * 128
@@ -188,12 +192,7 @@ def test_the_table_and_the_totals():
 
 
 def test_each_memory_tells_how_much_of_its_block_rams_it_uses():
-    network = chain(
-        TensorSpec((256,), BIPOLAR),
-        random_linear(BIPOLAR, 256, 128),
-        random_threshold(BIPOLAR, 128, 40),
-    )
-    found = estimate(assemble(network, Folding({"fc": LayerFolding(16, 16)})), "ecp5")
+    found = binary_layer_estimate()
     weights = next(one for one in found.memories if one.name == "fc_weights")
     # 128 words of 256 bits: eight block RAMs, in each 128 of 512 words of 36 bits.
     assert (weights.kind, weights.bits, weights.brams) == ("block", 256 * 128, 8)

@@ -8,10 +8,10 @@ to Yosys' results (`coefficients.json`).
 from __future__ import annotations
 
 from bitwright.hw.cost.estimate import Estimate, MemoryEstimate, StageEstimate, estimate
-from bitwright.hw.cost.layers import Cost, converter_cost, converter_luts, layer_cost, layer_luts
+from bitwright.hw.cost.layers import Cost, converter_cost, layer_cost
 from bitwright.hw.cost.memory import FAMILIES, Family, MemoryMapping, map_memory
 
 __all__ = [
     "FAMILIES", "Cost", "Estimate", "Family", "MemoryEstimate", "MemoryMapping", "StageEstimate", "converter_cost",
-    "converter_luts", "estimate", "layer_cost", "layer_luts", "map_memory",
+    "estimate", "layer_cost", "map_memory",
 ]  # fmt: skip

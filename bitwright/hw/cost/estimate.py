@@ -119,9 +119,6 @@ class Estimate:
         return "\n".join(lines)
 
 
-_OF_MAPPING = ("kind", "blocks", "block_bits", "luts")
-
-
 def summed_up(name: str, tally: Tally) -> StageEstimate:
     """What has been counted, in numbers of resources."""
     blocks = [one for one in tally.memories if one.mapping.kind == "block"]
@@ -133,7 +130,9 @@ def summed_up(name: str, tally: Tally) -> StageEstimate:
         sum(one.bits for one in blocks),
         sum(one.mapping.block_bits for one in blocks),
         tuple(
-            MemoryEstimate(one.name, one.bits, *(getattr(one.mapping, key) for key in _OF_MAPPING))
+            MemoryEstimate(
+                one.name, one.bits, one.mapping.kind, one.mapping.blocks, one.mapping.block_bits, one.mapping.luts
+            )
             for one in tally.memories
             if one.bits
         ),

@@ -79,11 +79,6 @@ def layer_cost(
     return _cost(tally)
 
 
-def layer_luts(network: Network, op: Operation, folding: LayerFolding, family: Family = "ecp5") -> float:
-    """Estimated LUTs of one layer at a folding, products included."""
-    return layer_cost(network, op, folding, family).luts
-
-
 @lru_cache(maxsize=1 << 16)
 def converter_cost(bits: int, lanes_from: int, lanes_to: int, family: Family = "ecp5") -> Cost:
     """The cost of what stands between two lane counts of elements of `bits` bits."""
@@ -92,11 +87,6 @@ def converter_cost(bits: int, lanes_from: int, lanes_to: int, family: Family = "
     for stage in width_converters("between", spec, lanes_from, lanes_to):
         count_stage(stage, tally)
     return _cost(tally)
-
-
-def converter_luts(bits: int, lanes_from: int, lanes_to: int, family: Family = "ecp5") -> float:
-    """Estimated LUTs between two lane counts of elements of `bits` bits."""
-    return converter_cost(bits, lanes_from, lanes_to, family).luts
 
 
 def _cost(tally: Tally) -> Cost:

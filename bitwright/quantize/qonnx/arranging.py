@@ -159,20 +159,26 @@ def in_order(builder: Builder, node: Node, value: Scaled, axes: tuple[int, ...])
     return reshape(builder, node, value, shape)
 
 
+def in_network_order(node: Node, index: IntArray, constant: Array, what: str, of: str = "a tensor") -> Array:
+    """A constant that broadcasts to an ONNX tensor, one number for each of its elements in the network's order."""
+    try:
+        full = np.broadcast_to(constant, index.shape)
+    except ValueError:
+        raise node.error(
+            f"has {what} of shape {np.shape(constant)} for {of} of shape {index.shape}",
+            "use one number, or one for each channel",
+        ) from None
+    flat = np.empty(full.size, dtype=full.dtype)
+    flat[index.reshape(-1)] = full.reshape(-1)
+    return flat
+
+
 def per_channel(builder: Builder, node: Node, value: Scaled, constant: Array, what: str) -> tuple[Scaled, Array]:
     """A constant that broadcasts to the ONNX tensor as one element for each channel; (channels,).
 
     Where it differs inside a channel, the value is flattened first, so that every element is a channel.
     """
-    try:
-        full = np.broadcast_to(constant, value.index.shape)
-    except ValueError:
-        raise node.error(
-            f"has {what} of shape {np.shape(constant)} for a tensor of shape {value.index.shape}",
-            "use one number, or one for each channel",
-        ) from None
-    flat = np.empty(full.size, dtype=full.dtype)
-    flat[value.index.reshape(-1)] = full.reshape(-1)
+    flat = in_network_order(node, value.index, constant, what)
     rows = flat.reshape(-1, value.channels)
     if not np.array_equal(rows, np.broadcast_to(rows[:1], rows.shape)):
         return flatten(builder, node, value), flat

@@ -10,6 +10,7 @@ import torch
 
 from bitwright.errors import InputError
 from bitwright.graph import BIPOLAR, InputQuantizer, IntArray, IntType
+from bitwright.quantize.qonnx.arranging import in_network_order
 from bitwright.quantize.qonnx.builder import Builder
 from bitwright.quantize.qonnx.model import Array, Node
 from bitwright.quantize.qonnx.value import RealInput, Scaled, on_grid
@@ -148,15 +149,7 @@ def per_input_channel(node: Node, source: RealInput, constant: Array, what: str)
     """A constant that broadcasts to the real input as (1,), or one element for each channel; (channels,)."""
     if constant.size == 1:
         return constant.reshape(1)
-    try:
-        full = np.broadcast_to(constant, source.index.shape)
-    except ValueError:
-        raise node.error(
-            f"has {what} of shape {np.shape(constant)} for an input of shape {source.index.shape}",
-            "use one number, or one for each channel",
-        ) from None
-    flat = np.empty(full.size, dtype=full.dtype)
-    flat[source.index.reshape(-1)] = full.reshape(-1)
+    flat = in_network_order(node, source.index, constant, what, of="an input")
     rows = flat.reshape(-1, source.shape[-1])
     if not np.array_equal(rows, np.broadcast_to(rows[:1], rows.shape)):
         raise node.error(
