@@ -30,6 +30,49 @@ struct Edge {
     int64_t put = 0, take = 0;  // produced % capacity, released % capacity
     std::vector<Time> produce_time, release_time;
     std::vector<int64_t> producer, releaser;  // for each beat of a frame the event that puts it in, and that frees it
+    Time *accepted = nullptr;                 // of the design's input: where the times go at which its beats are taken
+};
+
+// An edge as its target sees it while it fires: a copy, which the compiler can keep in registers.
+struct Taken {
+    const Time *produce_time;
+    Time *release_time, *accepted;
+    Time latency;
+    int64_t beats, capacity, take;
+    int64_t produced, released;  // without the beats of earlier frames
+
+    void load(Edge &edge, int64_t frame) {
+        produce_time = edge.produce_time.data();
+        release_time = edge.release_time.data();
+        accepted = edge.accepted ? edge.accepted + frame * edge.beats : nullptr;
+        latency = edge.latency;
+        beats = edge.beats;
+        capacity = edge.capacity;
+        take = edge.take;
+        produced = edge.produced - frame * edge.beats;
+        released = edge.released - frame * edge.beats;
+    }
+
+    void next_frame() {
+        produced -= beats;
+        released -= beats;
+        if (accepted) accepted += beats;
+    }
+};
+
+// An edge as its source sees it while it fires.
+struct Given {
+    Time *produce_time;
+    const Time *release_time;
+    int64_t capacity, room, put;  // room: free slots
+
+    void load(Edge &edge) {
+        produce_time = edge.produce_time.data();
+        release_time = edge.release_time.data();
+        capacity = edge.capacity;
+        room = edge.capacity - (edge.produced - edge.released);
+        put = edge.put;
+    }
 };
 
 struct Twin {  // how an actor's frames compare with those `period` frames before
@@ -37,11 +80,15 @@ struct Twin {  // how an actor's frames compare with those `period` frames befor
     Time shift = 0;
 };
 
+struct Evaluator;
+
 struct Actor {
     int64_t kind, firings;  // firings: events, each of spans[k] firings in a row
+    void (Evaluator::*fire)(int64_t, Actor &) = nullptr;
     const int32_t *spans;
+    std::vector<int32_t> events;  // of each event: need and release of each input, produce of each output, its span
     std::vector<int64_t> inputs, outputs;
-    int64_t frame = 0, firing = 0, fired = 0;
+    int64_t frame = 0, firing = 0;
     Time last = -1;
     bool queued = false;
     int64_t waits_for = -1;  // the edge that blocks it
@@ -58,14 +105,14 @@ struct Actor {
 struct Evaluator {
     std::vector<Actor> actors;
     std::vector<Edge> edges;
-    int64_t frames, input_edge, pace;
+    int64_t frames, pace;
     const int64_t *gaps;        // one for each input beat, or null
     std::vector<const int64_t *> wait_for_ready;  // for each actor: cycles from t % length until ready, or null
     std::vector<int64_t> mask_length;
     std::vector<Time *> accepted;  // for each actor that is a sink: where its firing times go
-    Time *input_accepted;
     bool find_period;
     int64_t depth = 1, checked = 0;
+    size_t suspect = 0;  // the actor that last kept frames from being skipped
     int64_t simulated = 0, period = 0;
     bool behind = false;  // some actor goes on slower than the pace
     Time shift = 0;
@@ -78,63 +125,130 @@ struct Evaluator {
         }
     }
 
-    // Fires actor `index` once if all it needs is known; returns whether it did.
-    bool fire(int64_t index, Actor &actor) {
-        const int64_t k = actor.firing;
-        const Time earliest = actor.last + 1;
-        Time ready = earliest;
-        for (int64_t e : actor.inputs) {
-            const Edge &edge = edges[e];
-            const int64_t beat = actor.frame * edge.beats + edge.need[k] - 1;
-            if (beat < edge.released) continue;
-            if (beat >= edge.produced) {
-                actor.waits_for = e;
-                return false;
-            }
-            int64_t place = edge.take + (beat - edge.released);
-            if (place >= edge.capacity) place -= edge.capacity;
-            ready = std::max(ready, edge.produce_time[place] + edge.latency);
-        }
-        Time time = ready;
-        for (int64_t e : actor.outputs) {
-            const Edge &edge = edges[e];
-            if (!edge.produce[k] || edge.produced < edge.capacity) continue;
-            if (edge.produced - edge.released >= edge.capacity) {
-                actor.waits_for = e;
-                return false;
-            }
-            time = std::max(time, edge.release_time[edge.put] + 1);
-        }
-        if (actor.kind == kSource && gaps) time += gaps[actor.fired];
-        if (actor.kind == kSource && k == 0) time = std::max(time, actor.frame * pace);
-        if (wait_for_ready[index]) time += wait_for_ready[index][time % mask_length[index]];
+    // Fires actor `index` as far as what it needs is known. The counts of its edges are known to the compiler where they
+    // are not negative. kPort: it is a source or a sink.
+    template <int kInputs, int kOutputs, bool kPort>
+    void fire(int64_t index, Actor &actor) {
+        const int inputs = kInputs < 0 ? static_cast<int>(actor.inputs.size()) : kInputs;
+        const int outputs = kOutputs < 0 ? static_cast<int>(actor.outputs.size()) : kOutputs;
+        Taken few_taken[kInputs > 0 ? kInputs : 1];
+        Given few_given[kOutputs > 0 ? kOutputs : 1];
+        std::vector<Taken> many_taken(kInputs < 0 ? inputs : 0);
+        std::vector<Given> many_given(kOutputs < 0 ? outputs : 0);
+        Taken *const in = kInputs < 0 ? many_taken.data() : few_taken;
+        Given *const out = kOutputs < 0 ? many_given.data() : few_given;
+        for (int i = 0; i < inputs; i++) in[i].load(edges[actor.inputs[i]], actor.frame);
+        for (int o = 0; o < outputs; o++) out[o].load(edges[actor.outputs[o]]);
+        const int stride = 2 * inputs + outputs + 1;
+        int64_t left = actor.firings - actor.firing, stalled = actor.stalled, waits_for = -1;
+        const int32_t *event = actor.events.data() + actor.firing * stride;
+        Time last = actor.last;
+        Time *row = find_period ? actor.row + actor.firing : nullptr;
 
-        actor.waits_for = -1;
-        actor.stalled += time - ready;
-        for (int64_t e : actor.inputs) {
-            Edge &edge = edges[e];
-            const int64_t until = actor.frame * edge.beats + edge.release[k];
-            if (edge.released < until) wake(edge.source);
-            for (; edge.released < until; edge.released++) {
-                if (e == input_edge) input_accepted[edge.released] = time;
-                edge.release_time[edge.take] = time;
-                if (++edge.take == edge.capacity) edge.take = 0;
+        while (actor.frame < frames) {
+            Time ready = last + 1;
+            for (int i = 0; i < inputs; i++) {
+                const int64_t beyond = event[2 * i] - 1 - in[i].released;
+                if (beyond < 0) continue;
+                if (event[2 * i] > in[i].produced) {
+                    waits_for = actor.inputs[i];
+                    break;
+                }
+                int64_t place = in[i].take + beyond;
+                if (place >= in[i].capacity) place -= in[i].capacity;
+                ready = std::max(ready, in[i].produce_time[place] + in[i].latency);
             }
+            if (waits_for >= 0) break;
+            Time time = ready;
+            for (int o = 0; o < outputs; o++) {
+                if (!event[2 * inputs + o]) continue;
+                if (out[o].room == 0) {
+                    waits_for = actor.outputs[o];
+                    break;
+                }
+                time = std::max(time, out[o].release_time[out[o].put] + 1);
+            }
+            if (waits_for >= 0) break;
+            if constexpr (kPort) time = at_port(index, actor, actor.firings - left, time);
+
+            stalled += time - ready;
+            for (int i = 0; i < inputs; i++) {
+                for (; in[i].released < event[2 * i + 1]; in[i].released++) {
+                    if constexpr (kPort)
+                        if (in[i].accepted) in[i].accepted[in[i].released] = time;
+                    in[i].release_time[in[i].take] = time;
+                    if (++in[i].take == in[i].capacity) in[i].take = 0;
+                }
+            }
+            for (int o = 0; o < outputs; o++) {
+                if (!event[2 * inputs + o]) continue;
+                out[o].produce_time[out[o].put] = time;
+                out[o].room--;
+                if (++out[o].put == out[o].capacity) out[o].put = 0;
+            }
+            if (find_period) *row++ = time;
+            last = time + event[stride - 1] - 1;
+            event += stride;
+            if (--left) continue;
+            actor.stalled = stalled;
+            actor.last = last;
+            finish_frame(actor);
+            left = actor.firings;
+            stalled = 0;
+            event = actor.events.data();
+            row = actor.row;
+            for (int i = 0; i < inputs; i++) in[i].next_frame();
         }
-        for (int64_t e : actor.outputs) {
-            Edge &edge = edges[e];
-            if (!edge.produce[k]) continue;
-            edge.produce_time[edge.put] = time;
-            edge.produced++;
-            if (++edge.put == edge.capacity) edge.put = 0;
+        actor.waits_for = waits_for;
+        actor.firing = actor.firings - left;
+        actor.stalled = stalled;
+        actor.last = last;
+        for (int i = 0; i < inputs; i++) {
+            Edge &edge = edges[actor.inputs[i]];
+            const int64_t released = in[i].released + actor.frame * edge.beats;
+            if (edge.released == released) continue;
+            edge.released = released;
+            edge.take = in[i].take;
+            wake(edge.source);
+        }
+        for (int o = 0; o < outputs; o++) {
+            Edge &edge = edges[actor.outputs[o]];
+            const int64_t produced = edge.released + edge.capacity - out[o].room;
+            if (edge.produced == produced) continue;
+            edge.produced = produced;
+            edge.put = out[o].put;
             wake(edge.target);
         }
-        if (accepted[index]) accepted[index][actor.fired] = time;
-        if (actor.row) actor.row[k] = time;
-        actor.last = time + actor.spans[k] - 1;
-        actor.fired++;
-        if (++actor.firing == actor.firings) finish_frame(actor);
-        return true;
+    }
+
+    // When a source gives or a sink takes event k of its frame, which it could do at `time`.
+    Time at_port(int64_t index, Actor &actor, int64_t k, Time time) {
+        const int64_t beat = actor.frame * actor.firings + k;
+        if (actor.kind == kSource && gaps) time += gaps[beat];
+        if (actor.kind == kSource && k == 0) time = std::max(time, actor.frame * pace);
+        if (wait_for_ready[index]) time += wait_for_ready[index][time % mask_length[index]];
+        if (accepted[index]) accepted[index][beat] = time;
+        return time;
+    }
+
+    void prepare(Actor &actor) const {
+        const size_t inputs = actor.inputs.size(), outputs = actor.outputs.size();
+        actor.events.reserve(actor.firings * (2 * inputs + outputs + 1));
+        for (int64_t k = 0; k < actor.firings; k++) {
+            for (int64_t e : actor.inputs) {
+                actor.events.push_back(edges[e].need[k]);
+                actor.events.push_back(edges[e].release[k]);
+            }
+            for (int64_t e : actor.outputs) actor.events.push_back(edges[e].produce[k]);
+            actor.events.push_back(actor.spans[k]);
+        }
+        bool port = actor.kind != kStage;
+        for (int64_t e : actor.inputs) port = port || edges[e].accepted;
+        actor.fire = port                          ? &Evaluator::fire<-1, -1, true>
+                     : inputs == 1 && outputs == 1 ? &Evaluator::fire<1, 1, false>
+                     : inputs == 1 && outputs == 2 ? &Evaluator::fire<1, 2, false>
+                     : inputs == 2 && outputs == 1 ? &Evaluator::fire<2, 1, false>
+                                                   : &Evaluator::fire<-1, -1, false>;
     }
 
     static void begin_row(Actor &actor) { actor.row = &actor.history[(actor.frame % (kMaxPeriod + 1)) * actor.firings]; }
@@ -151,20 +265,20 @@ struct Evaluator {
         const int64_t frame = actor.frame++;
         if (!find_period) return;
         begin_row(actor);
-        const Time *now = &actor.history[(frame % (kMaxPeriod + 1)) * actor.firings];
+        const Time *now = times(actor, frame);
+        bool linear = false;
         if (frame >= 2) {
-            const Time *one = times(actor, frame - 1), *two = times(actor, frame - 2);
-            int64_t k = 0;
-            while (k < actor.firings && now[k] - one[k] == one[k] - two[k]) k++;
-            if (k < actor.firings) actor.linear_since = kNever;
+            linear = moved_alike(now, times(actor, frame - 1), times(actor, frame - 2), actor.firings);
+            if (!linear) actor.linear_since = kNever;
             else if (actor.linear_since == kNever) actor.linear_since = frame;
         }
         for (int64_t c = 1; c <= std::min(frame, kMaxPeriod); c++) {
-            const Time *before = &actor.history[((frame - c) % (kMaxPeriod + 1)) * actor.firings];
+            const Time *before = times(actor, frame - c);
             const Time distance = now[0] - before[0];
             // Frames that were each a twin of the one before are twins of all before.
             const bool chain = c > 1 && actor.twins[1].since != kNever && actor.twins[1].since <= frame - c + 1;
-            int64_t k = chain ? actor.firings : 1;
+            const bool still = c == 1 && linear && actor.twins[1].since != kNever;
+            int64_t k = chain || still ? actor.firings : 1;
             while (k < actor.firings && now[k] - before[k] == distance) k++;
             Twin &twin = actor.twins[c];
             if (k < actor.firings) {
@@ -174,6 +288,18 @@ struct Evaluator {
                 twin.shift = distance;
             }
         }
+    }
+
+    // Whether each event moved as far from frame `one` to `now` as from `two` to `one`; in blocks for the sake of SIMD.
+    static bool moved_alike(const Time *now, const Time *one, const Time *two, int64_t events) {
+        constexpr int64_t kBlock = 64;
+        for (int64_t begin = 0; begin < events; begin += kBlock) {
+            const int64_t end = std::min(begin + kBlock, events);
+            Time differs = 0;
+            for (int64_t k = begin; k < end; k++) differs |= (now[k] - one[k]) ^ (one[k] - two[k]);
+            if (differs) return false;
+        }
+        return true;
     }
 
     // Whether the frames that all actors have finished prove that everything repeats from here on.
@@ -275,8 +401,14 @@ struct Evaluator {
             if (actor.frame < depth + 3 || actor.linear_since == kNever || actor.linear_since > actor.frame - 1 - depth)
                 return 0;
         int64_t most = kNever;
-        for (Actor &actor : actors)
-            if (!bound(actor, most)) return 0;
+        // Begins with the actor that failed last: most often it does so again.
+        for (size_t i = 0; i < actors.size(); i++) {
+            const size_t index = (suspect + i) % actors.size();
+            if (!bound(actors[index], most)) {
+                suspect = index;
+                return 0;
+            }
+        }
         return most == kNever ? 0 : most;
     }
 
@@ -305,10 +437,10 @@ struct Evaluator {
         for (Edge &edge : edges) {
             move(edge.produce_time, edge.produced, skip, edge, actors[edge.source], edge.producer);
             move(edge.release_time, edge.released, skip, edge, actors[edge.target], edge.releaser);
-            if (&edge == &edges[input_edge]) {
+            if (edge.accepted) {
                 const Actor &taker = actors[edge.target];
                 for (int64_t i = taker.frame * edge.beats; i < edge.released + skip * edge.beats; i++)
-                    input_accepted[i] = input_accepted[i - edge.beats] + moved(taker, edge.releaser[i % edge.beats]);
+                    edge.accepted[i] = edge.accepted[i - edge.beats] + moved(taker, edge.releaser[i % edge.beats]);
             }
             edge.produced += skip * edge.beats;
             edge.released += skip * edge.beats;
@@ -328,7 +460,9 @@ struct Evaluator {
         for (int64_t j = 0; j <= skip; j++) {
             const int64_t events = j < skip ? actor.firings : begun;
             Time *row = &actor.history[((first + j) % (kMaxPeriod + 1)) * actor.firings];
-            for (int64_t k = 0; k < events; k++) row[k] = base[k] + (j + 1) * shifts[k];
+            // Only the last rows are looked at again.
+            if (accepted_here || j + kMaxPeriod >= skip)
+                for (int64_t k = 0; k < events; k++) row[k] = base[k] + (j + 1) * shifts[k];
             if (accepted_here) std::copy_n(row, events, accepted_here + (first + j) * actor.firings);
             if (j == skip) break;
             actor.stalled_by_frame.push_back(actor.stalled_by_frame.back() + more);
@@ -336,7 +470,6 @@ struct Evaluator {
         }
         for (int64_t k = 0; k < begun; k++) actor.stalled += skip * (shifts[k] - actor.ready_shift[k]);
         actor.frame += skip;
-        actor.fired += skip * actor.firings;
         begin_row(actor);
         actor.last += skip * of_last;
     }
@@ -344,6 +477,7 @@ struct Evaluator {
     // Returns whether every actor finished (or a period was found); false is a deadlock.
     bool run() {
         for (const Edge &edge : edges) depth = std::max(depth, (edge.capacity + edge.beats - 1) / edge.beats);
+        for (Actor &actor : actors) prepare(actor);
         for (size_t i = 0; i < actors.size(); i++) wake(static_cast<int64_t>(i));
         for (size_t head = 0; head < work.size(); head++) {
             if (head == 4096) {
@@ -354,8 +488,7 @@ struct Evaluator {
             Actor &actor = actors[index];
             actor.queued = false;
             const int64_t frame = actor.frame;
-            while (actor.frame < frames && fire(index, actor)) {
-            }
+            (this->*actor.fire)(index, actor);
             if (!find_period || actor.frame == frame) continue;
             const int64_t before = checked;
             if (periodic()) return true;
@@ -391,11 +524,9 @@ int64_t cycle_model_evaluate(int64_t actor_count, const int64_t *actors, const i
                              int64_t *blocked, int64_t *found) {
     Evaluator model;
     model.frames = frames;
-    model.input_edge = input_edge;
     model.gaps = gaps;
     model.pace = pace;
     model.find_period = find_period != 0;
-    model.input_accepted = input_accepted;
     model.actors.resize(actor_count);
     model.edges.resize(edge_count);
     model.wait_for_ready.assign(actor_count, nullptr);
@@ -441,10 +572,11 @@ int64_t cycle_model_evaluate(int64_t actor_count, const int64_t *actors, const i
         for (int64_t k = 0; k < model.actors[edge.target].firings; k++)
             while (static_cast<int64_t>(edge.releaser.size()) < edge.release[k]) edge.releaser.push_back(k);
         edge.produce_time.resize(edge.capacity);
-        edge.release_time.resize(edge.capacity);
+        edge.release_time.resize(edge.capacity, -1);
         model.actors[edge.source].outputs.push_back(e);
         model.actors[edge.target].inputs.push_back(e);
     }
+    model.edges[input_edge].accepted = input_accepted;
     const bool complete = model.run();
     found[0] = model.simulated;
     found[1] = model.period;

@@ -80,6 +80,8 @@ def _check(graph: TimingGraph) -> None:
             f"the actors {names} of a timing graph need different names other than 'input', 'weights' and 'output'"
         )
     for edge in graph.edges:
+        if edge.source == edge.target:
+            raise InputError(f"edge {edge.source} -> {edge.target} leads back to its own actor; leave it out")
         if not {edge.source, edge.target} <= {*names, *sources, graph.OUTPUT}:
             raise InputError(f"edge {edge.source} -> {edge.target} ends at no actor; add the actor to the timing graph")
         if edge.latency < 0 or (edge.source not in sources and edge.capacity < 1):

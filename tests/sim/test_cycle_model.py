@@ -124,6 +124,7 @@ def test_a_buffer_too_small_for_a_replay_is_named() -> None:
         ({"edges": (Edge("input", "a", 0, 0),)}, "output"),
         ({"edges": (Edge("input", "a", 0, 0), Edge("a", "b", 1, 1), Edge("a", "output", 1, 1))}, "ends at no actor"),
         ({"edges": (Edge("input", "a", 0, 0), Edge("a", "output", 0, 1))}, "capacity"),
+        ({"edges": (Edge("input", "a", 0, 0), Edge("a", "a", 1, 1), Edge("a", "output", 1, 1))}, "own actor"),
         ({"actors": (pass_through("a", 2, outputs=2),)}, "pattern for each"),
         ({"actors": (pass_through("input", 2),)}, "different names"),
         ({"actors": (Actor("a", 3, (np.arange(2),), (np.arange(2),), (np.ones(3),)),)}, "that many entries"),
