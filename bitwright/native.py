@@ -35,14 +35,18 @@ def compiler() -> str:
     return found
 
 
+def kernel_text(source: Path) -> str:
+    """The C++ file `source` and the headers of its folder, which it may include."""
+    return "".join(path.read_text() for path in (source, *sorted(source.parent.glob("*.h"))))
+
+
 @functools.cache
 def load_kernel(source: Path) -> ctypes.CDLL:
     """Compile the C++ file `source` (with C linkage) to a shared library, once, and load it.
 
     It may include headers of its own folder.
     """
-    headers = sorted(source.parent.glob("*.h"))
-    text = "".join(path.read_text() for path in (source, *headers))
+    text = kernel_text(source)
     gxx = compiler()
 
     def build(folder: Path) -> None:

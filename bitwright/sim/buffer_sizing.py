@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bitwright.cache import cached_build, content_key
-from bitwright.errors import DeadlockError
 from bitwright.hw.accelerator import Accelerator
 from bitwright.hw.folding import Folding
 from bitwright.hw.repeat import RepeatStage
 from bitwright.hw.timing import TimingGraph
 from bitwright.hw.window import WindowStage
-from bitwright.sim.cycle_model import steady_interval, sustains
+from bitwright.native import kernel_text
+from bitwright.sim.cycle_model import KERNEL, slots_at, steady_interval
 from bitwright.sim.flat_graph import flatten
 
 
@@ -59,7 +59,7 @@ def size_buffers(accelerator: Accelerator) -> Folding:
 
     One word less in any one of them makes the design slower, or stuck. Buffers are made smaller in turn, the one with
     the most bits first; throughput never falls when a buffer grows, so each depth is found by bisection. Depths are
-    kept in the build cache.
+    kept in the build cache, for the same graph and code.
     """
     buffers = sized_buffers(accelerator)
     if not buffers:
@@ -67,49 +67,67 @@ def size_buffers(accelerator: Accelerator) -> Folding:
     graph = with_depths(accelerator.timing, {one.name: one.most for one in buffers})
     flat = flatten(graph)
     digest = hashlib.sha256()
-    for array in (flat.actors, flat.spans, flat.edges, flat.patterns):
+    for array in (flat.actors, flat.edges, flat.events):
         digest.update(array.tobytes())
 
     def build(folder: Path) -> None:
         (folder / "depths.json").write_text(json.dumps(_smallest(graph, buffers)))
 
-    folder = cached_build("buffers", content_key(digest.hexdigest(), *map(str, buffers)), build)
+    code = (kernel_text(KERNEL), *(path.read_text() for path in sorted(Path(__file__).parent.glob("*.py"))))
+    folder = cached_build("buffers", content_key(*code, digest.hexdigest(), *map(str, buffers)), build)
     return Folding(accelerator.folding.layers, json.loads((folder / "depths.json").read_text()))
 
 
+class _Sizing:
+    """A graph whose buffers are tried in other depths."""
+
+    def __init__(self, graph: TimingGraph, buffers: tuple[SizedBuffer, ...]) -> None:
+        self._graph = graph
+        self._flat = flatten(graph)
+        ends = [(edge.source, edge.target) for edge in graph.edges]
+        self._places = {one.name: ends.index((f"{one.name}.buffer", one.name)) for one in buffers}
+        self._interval = math.ceil(steady_interval(graph))
+
+    def words(self, depths: Mapping[str, int]) -> dict[str, int] | None:
+        """The most words that each buffer holds at full throughput; None when the depths do not keep it."""
+        flat = self._flat.with_capacities({self._places[name]: depth for name, depth in depths.items()})
+        slots = slots_at(self._graph, flat, self._interval, tuple(self._places.values()))
+        return None if slots is None else dict(zip(self._places, slots.tolist(), strict=True))
+
+
 def _smallest(graph: TimingGraph, buffers: tuple[SizedBuffer, ...]) -> dict[str, int]:
+    sizing = _Sizing(graph, buffers)
     depths = {one.name: one.most for one in buffers}
-    interval = math.ceil(steady_interval(graph))
+    held = sizing.words(depths) or depths
     pending = [sorted(buffers, key=lambda one: (-one.most * one.width, one.name))]
     while pending:
         group = pending.pop()
         # Most buffers may be as small as can be, so whole groups are tried at once.
         least = {**depths, **{one.name: one.least for one in group}}
-        if keeps(with_depths(graph, least), interval):
-            depths = least
+        words = sizing.words(least)
+        if words is not None:
+            depths, held = least, words
         elif len(group) > 1:
             half = len(group) // 2
             pending += [group[half:], group[:half]]
         else:
-            depths[group[0].name] = _bisect(graph, depths, group[0], interval)
+            depths, held = _bisect(sizing, depths, held, group[0])
     return depths
 
 
-def _bisect(graph: TimingGraph, depths: Mapping[str, int], buffer: SizedBuffer, interval: int) -> int:
-    """The smallest depth of one buffer, more than its least, beside the others' depths."""
-    low, high = buffer.least + 1, depths[buffer.name]
+def _bisect(
+    sizing: _Sizing, depths: dict[str, int], held: dict[str, int], buffer: SizedBuffer
+) -> tuple[dict[str, int], dict[str, int]]:
+    """`depths` with the smallest of one buffer, more than its least, beside the others', and what they hold then.
+
+    A buffer needs no more words than it held in a run that kept the throughput.
+    """
+    low, high = buffer.least + 1, held[buffer.name]
     while low < high:
         middle = (low + high) // 2
-        if keeps(with_depths(graph, {**depths, buffer.name: middle}), interval):
-            high = middle
-        else:
+        words = sizing.words({**depths, buffer.name: middle})
+        if words is None:
             low = middle + 1
-    return high
-
-
-def keeps(graph: TimingGraph, interval: int) -> bool:
-    """Whether a design still reaches an interval; one that gets stuck does not."""
-    try:
-        return sustains(graph, interval)
-    except DeadlockError:
-        return False
+        else:
+            high, held = max(low, words[buffer.name]), words
+    return {**depths, buffer.name: high}, held

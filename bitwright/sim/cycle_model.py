@@ -38,6 +38,8 @@ Cycles = NDArray[np.int64]
 KERNEL = Path(__file__).with_name("cycle_model.cpp")
 LONGEST_SEARCH = 16384
 """Frames after which the search for a steady state gives up."""
+LONGEST_PACED = 8
+"""The same for a run at a given pace, for each frame that the buffers hold and one more."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,8 @@ class CycleReport:
 class Evaluation:
     """Raw results of `evaluate`: as `CycleReport`, with always a tuple of outputs.
 
-    `period` frames take `shift` cycles in the steady state; 0 where none was looked for or found.
+    `period` frames take `shift` cycles in the steady state; 0 where none was looked for or found. `slots`:
+    for each edge that was asked for the slots ever in use together; with no more than these the run would be the same.
     """
 
     total: int
@@ -83,6 +86,7 @@ class Evaluation:
     stages: tuple[StageCycles, ...]
     period: int
     shift: int
+    slots: Cycles
 
 
 def _wait_for_ready(mask: NDArray[np.bool_]) -> Cycles:
@@ -154,6 +158,7 @@ def _evaluate(
     gaps: NDArray[Any] | None = None,
     ready_masks: Sequence[NDArray[Any] | None] | None = None,
     pace: int = 0,
+    asked: Sequence[int] = (),
 ) -> Evaluation:
     if gaps is not None:
         gaps = np.ascontiguousarray(gaps, dtype=np.int64)
@@ -172,16 +177,16 @@ def _evaluate(
     totals = np.zeros((count, 2), dtype=np.int64)
     blocked = np.zeros((count, 3), dtype=np.int64)
     found = np.zeros(3, dtype=np.int64)
+    slots = np.array(asked, dtype=np.int64)
     steady = gaps is None and all(mask is None for mask in masks)
     run = load_kernel(KERNEL).cycle_model_evaluate
     run.restype = ctypes.c_int64
     integer = ctypes.c_int64
     failed = run(
-        integer(count), _pointer(flat.actors), _pointer(flat.spans), integer(pace), integer(len(flat.edges)),
-        _pointer(flat.edges), _pointer(flat.patterns),
-        integer(flat.input_edge), integer(frames), _pointer(gaps), _pointer(all_waits), _pointer(wait_lengths),
-        integer(steady), _pointer(accepted_in), _pointer(accepted_out), _pointer(totals), _pointer(blocked),
-        _pointer(found),
+        integer(count), _pointer(flat.actors), _pointer(flat.events), integer(pace), integer(len(flat.edges)),
+        _pointer(flat.edges), integer(flat.input_edge), integer(frames), _pointer(gaps), _pointer(all_waits),
+        _pointer(wait_lengths), integer(steady), _pointer(accepted_in), _pointer(accepted_out), _pointer(totals),
+        _pointer(blocked), _pointer(found), integer(len(slots)), _pointer(slots),
     )  # fmt: skip
     if failed:
         for place, starts in enumerate(flat.starts):
@@ -195,7 +200,7 @@ def _evaluate(
         stages.append(StageCycles(actor.name, busy, stalled, total - busy - stalled))
     ends = np.cumsum([frames * beats for beats in flat.output_beats])[:-1]
     return Evaluation(
-        total, accepted_in, tuple(np.split(accepted_out, ends)), tuple(stages), int(found[1]), int(found[2])
+        total, accepted_in, tuple(np.split(accepted_out, ends)), tuple(stages), int(found[1]), int(found[2]), slots
     )
 
 
@@ -204,17 +209,19 @@ def _last_beats(outputs: Sequence[Cycles], frames: int) -> Cycles:
     return np.asarray(np.max([cycles.reshape(frames, -1)[:, -1] for cycles in outputs], axis=0), dtype=np.int64)
 
 
-def sustains(graph: TimingGraph, pace: int) -> bool:
-    """Whether a run with a frame each `pace` cycles is proven to go on so for ever.
+def slots_at(graph: TimingGraph, flat: FlatGraph, pace: int, edges: Sequence[int]) -> Cycles | None:
+    """At a frame each `pace` cycles the slots in use together of each of `edges`; None when the design cannot go on so.
 
-    A source that does not wait makes no beat later, so the design then takes at most `pace` cycles a frame. Frames
-    repeat soon after the buffers have taken as many as they ever hold, or lag more and more; a run that shows neither
-    in time counts as one that does not go on.
+    A source that does not wait makes no beat later, so a design that goes on takes at most `pace` cycles a frame. The
+    answer is proven: frames repeat at the pace, or some circle of events takes longer (`critical_circle.h`). A run that
+    shows neither in LONGEST_PACED frames for each that the buffers hold counts as one that does not go on.
     """
-    flat = flatten(graph)
     _, _, capacity, _, beats = flat.edges.T
-    found = _evaluate(graph, flat, 8 + 2 * int((-(-capacity // beats)).max()), pace=pace)
-    return bool(found.period) and found.shift == pace * found.period
+    try:
+        found = _evaluate(graph, flat, LONGEST_PACED * (1 + int((-(-capacity // beats)).max())), pace=pace, asked=edges)
+    except DeadlockError:
+        return None
+    return found.slots if found.period and found.shift == pace * found.period else None
 
 
 def steady_interval(graph: TimingGraph) -> int | float:
@@ -224,11 +231,12 @@ def steady_interval(graph: TimingGraph) -> int | float:
     """
     # No actor fires more than once a cycle. At that pace a source keeps no buffer full, so frames repeat soon.
     least = max(actor.firings for actor in graph.actors)
-    if sustains(graph, least):
+    flat = flatten(graph)
+    if slots_at(graph, flat, least, ()) is not None:
         return least
     frames = 64
     while True:
-        found = evaluate(graph, frames)
+        found = _evaluate(graph, flat, frames)
         if found.period:
             return _proven_interval(found)
         if frames >= LONGEST_SEARCH:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -19,30 +21,41 @@ STAGE, SOURCE, SINK = 0, 1, 2
 class FlatGraph:
     """`actors`: rows (kind, events) of the source, the stages, then a sink for each output and a stage that
     gives the beats of each weight stream, in the order of their edges. `edges`: rows (source,
-    target, capacity, latency, beats a frame). `patterns`: need, release and produce of each edge, one after another.
+    target, capacity, latency, beats a frame).
 
     An event is a firing and those behind it that neither need, free nor produce anything new: they follow in the next
-    cycles whatever happens elsewhere. `spans` are the firings of each event, actor after actor.
+    cycles whatever happens elsewhere. `events` has for each event of each actor in turn: need and release of each
+    input, produce of each output, the firings it stands for.
     """
 
     actors: NDArray[np.int64]
-    spans: NDArray[np.int32]
     edges: NDArray[np.int64]
-    patterns: NDArray[np.int32]
+    events: NDArray[np.int32]
     input_edge: int
     input_beats: int
     starts: tuple[NDArray[np.int64], ...]
     """For each actor the firing with which each event begins."""
     output_beats: tuple[int, ...]
 
+    def with_capacities(self, capacities: Mapping[int, int]) -> FlatGraph:
+        """The same graph with other capacities of some edges, by their place."""
+        edges = self.edges.copy()
+        for place, capacity in capacities.items():
+            edges[place, _CAPACITY] = capacity
+        return replace(self, edges=edges)
+
+
+_CAPACITY = 2
+
 
 @dataclass(frozen=True, eq=False)
 class _Events:
-    """The patterns of an actor at the firings with which its events begin: `inputs` (need, release), `outputs`."""
+    """The firings with which an actor's events begin, its rows of `FlatGraph.events`, and the beats of its edges."""
 
     starts: NDArray[np.int64]
-    inputs: tuple[tuple[NDArray[Any], NDArray[Any]], ...]
-    outputs: tuple[NDArray[Any], ...]
+    rows: NDArray[np.int32]
+    taken: tuple[int, ...]
+    given: tuple[int, ...]
 
 
 _EVENTS: WeakKeyDictionary[Actor, _Events] = WeakKeyDictionary()
@@ -55,8 +68,14 @@ def _events(actor: Actor) -> _Events:
     if found is None:
         _check_patterns(actor)
         starts = events(actor)
-        inputs = tuple((need[starts], release[starts]) for need, release in _pairs(actor))
-        found = _EVENTS[actor] = _Events(starts, inputs, tuple(produce[starts] for produce in actor.produce))
+        columns = [pattern[starts] for pattern in (*itertools.chain(*_pairs(actor)), *actor.produce)]
+        columns.append(np.diff(starts, append=actor.firings))
+        found = _EVENTS[actor] = _Events(
+            starts,
+            np.stack(columns, axis=1).astype(np.int32),
+            tuple(int(need[-1]) for need in actor.need),
+            tuple(int(produce.sum()) for produce in actor.produce),
+        )
     return found
 
 
@@ -102,8 +121,7 @@ def _check(graph: TimingGraph) -> None:
             )
 
 
-def _beats(edge: Edge, produce: NDArray[Any], need: NDArray[Any]) -> int:
-    made, taken = int(produce.sum()), int(need[-1])
+def _beats(edge: Edge, made: int, taken: int) -> int:
     if made != taken or made < 1:
         raise InputError(
             f"edge {edge.source} -> {edge.target}: {made} beats of a frame go in and {taken} come out; "
@@ -134,50 +152,50 @@ def flatten(graph: TimingGraph) -> FlatGraph:
     """
     _check(graph)
     known = {actor.name: _events(actor) for actor in graph.actors}
-    firsts: list[NDArray[np.int64]] = [np.zeros(0, dtype=np.int64), *(one.starts for one in known.values())]
     index = {actor.name: 1 + place for place, actor in enumerate(graph.actors)}
-    needs = {name: iter(one.inputs) for name, one in known.items()}
-    produces = {name: iter(one.outputs) for name, one in known.items()}
-    kinds = [(SOURCE, 0), *((STAGE, len(one.starts)) for one in known.values())]
+    taken = {name: iter(one.taken) for name, one in known.items()}
+    given = {name: iter(one.given) for name, one in known.items()}
+    ports: list[tuple[int, int]] = [(SOURCE, 0)]
     edges: list[tuple[int, ...]] = []
-    patterns: list[NDArray[Any]] = []
     input_edge = 0
     for edge in graph.edges:
         if edge.source == graph.INPUT:
-            need, release = next(needs[edge.target])
-            produce = np.ones(int(need[-1]), dtype=np.int64)
-            kinds[0] = (SOURCE, len(produce))
+            beats = next(taken[edge.target])
+            ports[0] = (SOURCE, beats)
             input_edge = len(edges)
-            edges.append((0, index[edge.target], 1, 0, _beats(edge, produce, need)))
+            edges.append((0, index[edge.target], 1, 0, _beats(edge, beats, beats)))
         elif edge.source == graph.WEIGHTS:
-            need, release = next(needs[edge.target])
-            produce = np.ones(int(need[-1]), dtype=np.int64)
-            edges.append((len(kinds), index[edge.target], 1, 0, _beats(edge, produce, need)))
-            kinds.append((STAGE, len(produce)))
+            beats = next(taken[edge.target])
+            edges.append((len(known) + len(ports), index[edge.target], 1, 0, _beats(edge, beats, beats)))
+            ports.append((STAGE, beats))
         elif edge.target == graph.OUTPUT:
-            produce = next(produces[edge.source])
-            need = release = np.arange(1, 1 + int(produce.sum()), dtype=np.int64)
-            edges.append((index[edge.source], len(kinds), edge.capacity, edge.latency, len(need)))
-            kinds.append((SINK, len(need)))
+            beats = next(given[edge.source])
+            edges.append((index[edge.source], len(known) + len(ports), edge.capacity, edge.latency, beats))
+            ports.append((SINK, beats))
         else:
-            need, release = next(needs[edge.target])
-            produce = next(produces[edge.source])
-            beats = _beats(edge, produce, need)
+            beats = _beats(edge, next(given[edge.source]), next(taken[edge.target]))
             edges.append((index[edge.source], index[edge.target], edge.capacity, edge.latency, beats))
-        patterns += [need, release, produce]
-    if any(firings < 1 for _, firings in kinds):
+    if any(beats < 1 for _, beats in ports):
         raise InputError("every port of a timing graph must carry at least one beat a frame")
-    firsts[0] = np.arange(kinds[0][1])
-    added = [count for _, count in kinds[len(firsts) :]]
-    firsts += [np.arange(count) for count in added]
-    ends = [len(firsts[0]), *(actor.firings for actor in graph.actors), *added]
+    stages = [(STAGE, len(one.starts)) for one in known.values()]
+    port_rows = [_port_rows(kind, beats) for kind, beats in ports]
+    rows = [port_rows[0], *(one.rows for one in known.values()), *port_rows[1:]]
+    port_starts = [np.arange(beats) for _, beats in ports]
     return FlatGraph(
-        np.array(kinds, dtype=np.int64),
-        np.concatenate([np.diff(first, append=end) for first, end in zip(firsts, ends, strict=True)]).astype(np.int32),
+        np.array([ports[0], *stages, *ports[1:]], dtype=np.int64),
         np.array(edges, dtype=np.int64),
-        np.concatenate(patterns).astype(np.int32),
+        np.concatenate([one.ravel() for one in rows]),
         input_edge,
-        kinds[0][1],
-        tuple(firsts),
-        tuple(firings for kind, firings in kinds if kind == SINK),
+        ports[0][1],
+        (port_starts[0], *(one.starts for one in known.values()), *port_starts[1:]),
+        tuple(beats for kind, beats in ports if kind == SINK),
     )
+
+
+def _port_rows(kind: int, beats: int) -> NDArray[np.int32]:
+    """A beat in each event: a source gives it, a sink takes it."""
+    ones = np.ones(beats, dtype=np.int32)
+    if kind == SINK:
+        counts = np.arange(1, 1 + beats, dtype=np.int32)
+        return np.stack([counts, counts, ones], axis=1)
+    return np.stack([ones, ones], axis=1)
