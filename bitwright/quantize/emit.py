@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,6 +21,7 @@ from bitwright.graph import (
 from bitwright.quantize.plan import InputPlan, NetworkPlan, OperationPlan, QuantizePlan
 from bitwright.quantize.requant_fit import fit_requant
 from bitwright.quantize.scores import order_scores
+from bitwright.quantize.threads import torch_threads
 from bitwright.quantize.thresholds import bisect_steps, first_difference
 
 MAX_THRESHOLD_STEPS = 15
@@ -51,7 +51,8 @@ def emit(plan: NetworkPlan) -> Emitted:
             made = replace(one.operation, inputs=tuple(tensors[tensor] for tensor in one.operation.inputs))
         elif isinstance(one, QuantizePlan):
             source = tensors[one.source.tensor]
-            with _one_thread():
+            # Bisection is many small steps, which threads would only slow down.
+            with torch_threads(1):
                 made = quantizing_operation(one, source)
             if made is None:
                 tensors[one.name] = source
@@ -70,17 +71,6 @@ def emit(plan: NetworkPlan) -> Emitted:
         operations.append(made)
         tensors[one.name] = made.output
     return Emitted(tuple(operations), tensors)
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """Bisection is many small steps, which PyTorch's threads would only slow down."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def quantizing_operation(plan: QuantizePlan, source: str) -> Operation | None:

@@ -17,6 +17,7 @@ from bitwright.quantize.emit import Emitted, emit
 from bitwright.quantize.layout import Layout
 from bitwright.quantize.plan import InputPlan, NetworkPlan
 from bitwright.quantize.reference import GRID_TOLERANCE, Decisions, Recorder, evaluate, replay, snap
+from bitwright.quantize.threads import leave_one_core
 from bitwright.quantize.ties import RoundingTieWarning, find_ties
 from bitwright.quantize.tracing import TracedModule, trace
 from bitwright.quantize.value import IndexValue
@@ -36,6 +37,7 @@ MOST_NOISE = 0.1
 """Steps of rounding beyond which a real output does not tell its integer."""
 
 
+@leave_one_core()
 def lower(module: nn.Module, example_input: Tensor | NDArray[Any], *, name: str | None = None) -> Network:
     """The integer network that equals `module` in eval mode and float64.
 
@@ -70,10 +72,11 @@ def lower(module: nn.Module, example_input: Tensor | NDArray[Any], *, name: str 
     single = evaluate(traced.to_float32_(), plan, x.float(), exact=False)
     for tie in (in_double, find_ties(plan, exact, single, "float32")):
         if tie is not None:
-            warnings.warn(tie, stacklevel=2)
+            warnings.warn(tie, stacklevel=3)
     return network
 
 
+@leave_one_core()
 def reference_integers(
     module: nn.Module, x: Tensor | NDArray[Any], network: Network
 ) -> IntArray | tuple[IntArray, ...]:
@@ -93,7 +96,7 @@ def reference_integers(
     exact = evaluate(traced.runner, plan, example.double(), exact=True)
     tie = _check_trace(traced, recorder, plan, example, exact)
     if tie is not None:
-        warnings.warn(tie, stacklevel=2)
+        warnings.warn(tie, stacklevel=3)
     outputs = _integer_outputs(plan, exact)
     return outputs[0] if len(outputs) == 1 else outputs
 

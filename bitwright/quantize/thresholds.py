@@ -28,10 +28,12 @@ class StepFunction:
     ascending: IntArray
 
     def levels(self, x: IntArray) -> IntArray:
-        """The levels of integers (n, channels)."""
-        count = np.zeros(x.shape, dtype=np.int64)
-        for step in range(self.thresholds.shape[1]):
-            count += x >= self.thresholds[:, step]
+        """The levels of integers (n, channels), which must not fall along a channel."""
+        # Between two steps in such a list the level stays: one mark for each step, and the sum of the marks so far.
+        marks = np.zeros((len(x) + 1, x.shape[1]), dtype=np.int64)
+        for channel, thresholds in enumerate(self.thresholds):
+            np.add.at(marks[:, channel], np.searchsorted(x[:, channel], thresholds), 1)
+        count = np.cumsum(marks[:-1], axis=0)
         return np.where(self.ascending, count, self.thresholds.shape[1] - count)
 
 

@@ -9,9 +9,11 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -22,7 +24,10 @@ POLL_SECONDS = 0.25
 SHOW_AFTER_SECONDS = 2.0
 
 
+T = TypeVar("T")
+
 _on_screen = threading.Lock()
+_stop: ContextVar[threading.Event | None] = ContextVar("stop", default=None)
 
 
 class ProgressBar:
@@ -70,6 +75,34 @@ def progress_bar(description: str) -> Iterator[ProgressBar]:
         bar.close()
 
 
+@contextlib.contextmanager
+def beside(work: Callable[[], T]) -> Iterator[Future[T]]:
+    """Do `work` in a thread while the block runs; its end waits for it.
+
+    An exception that leaves the block, KeyboardInterrupt among them, kills the programs that `work` runs.
+    """
+    stop = threading.Event()
+
+    def run() -> T:
+        _stop.set(stop)
+        return work()
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        future = pool.submit(run)
+        try:
+            yield future
+        except BaseException:
+            stop.set()
+            raise
+
+
+def _check_stop(what: str) -> None:
+    """Raise SimulationError in a thread whose work is no longer wanted."""
+    stop = _stop.get()
+    if stop is not None and stop.is_set():
+        raise SimulationError(f"{what} was stopped")
+
+
 @dataclass(frozen=True)
 class Finished:
     """What a program left: exit status (negative: the signal that ended it) and its words."""
@@ -111,6 +144,7 @@ def run_program(
                 stdout, stderr = process.communicate(timeout=POLL_SECONDS)
                 return Finished(process.returncode, stdout, stderr)
             except subprocess.TimeoutExpired:
+                _check_stop(what)
                 if tick is not None:
                     tick()
                 if time.monotonic() > deadline:
@@ -153,6 +187,7 @@ def run_all(
         futures = [pool.submit(one, command) for command in commands]
         try:
             while not all(future.done() for future in futures):
+                _check_stop(what)
                 for future in futures:
                     if future.done():
                         future.result()

@@ -11,6 +11,7 @@ from bitwright.graph import Network
 from bitwright.graph.types import IntArray
 from bitwright.hw.accelerator import Accelerator
 from bitwright.sim import probe
+from bitwright.sim.process import beside
 from bitwright.sim.simulate import SimResult, SimulatorName, make_drive, simulate
 from bitwright.sim.stalls import Stalls
 
@@ -42,10 +43,12 @@ def verify(
     network = accelerator.network
     given = np.asarray(x.detach().cpu() if hasattr(x, "detach") else x)
     integers = network.quantize(given)
-    expected = _expected(network, reference, given, integers)
     layers = [_producer(network, tensor) for tensor in network.outputs]
-    _compare(expected, _as_tuple(network.run(integers)), layers, "the integer network differs from the reference")
-    result = simulate(accelerator, integers, stalls, simulator, fabric=fabric)
+    # The simulator is a program of its own: it is built and runs while PyTorch computes.
+    with beside(lambda: simulate(accelerator, integers, stalls, simulator, fabric=fabric)) as simulation:
+        expected = _expected(network, reference, given, integers)
+        _compare(expected, _as_tuple(network.run(integers)), layers, "the integer network differs from the reference")
+        result = simulation.result()
     outputs = _as_tuple(result.outputs)
     if not all(np.array_equal(want, got) for want, got in zip(expected, outputs, strict=True)):
         _explain(accelerator, expected, outputs, integers, stalls, fabric)

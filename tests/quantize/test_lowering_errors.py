@@ -207,6 +207,7 @@ def test_ties_are_reported() -> None:
         network = lower(module, x)
     ties = [one.message for one in caught if isinstance(one.message, RoundingTieWarning)]
     assert ties
+    assert {one.filename for one in caught if one.message in ties} == {__file__}
     assert all(tie.layer == "2" and tie.channel == 0 and tie.frame == min(tie.frames) for tie in ties)
     sums = network.trace(network.quantize(x.numpy()))["1"]
     assert all(int(sums[frame, 0]) == 0 for tie in ties for frame in tie.frames)

@@ -17,7 +17,7 @@ import pytest
 from bitwright.cache import cache_root
 from bitwright.errors import SimulationError, ToolMissingError
 from bitwright.sim import bulk, verilator
-from bitwright.sim.process import run_all, run_program
+from bitwright.sim.process import beside, run_all, run_program
 from tests.sim.handmade import Handmade
 
 BUILD = """
@@ -152,6 +152,34 @@ def test_one_failure_stops_the_others(tmp_path: Path) -> None:
     with pytest.raises(SimulationError, match="both failed: error: no"):
         run_all([["sleep", "600"], ["sh", "-c", "echo error: no; exit 1"]], limit=600, what="both", cwd=tmp_path)
     assert set(descendants(os.getpid())) <= set(before)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_what_runs_beside_is_stopped_by_an_error(tmp_path: Path, count: int) -> None:
+    before = descendants(os.getpid())
+    sleep = ["sleep", "600"]
+
+    def work() -> None:
+        if count == 1:
+            run_program(sleep, limit=600, what="the sleep")
+        else:
+            run_all([sleep] * count, limit=600, what="the sleep", cwd=tmp_path)
+
+    def fail() -> None:
+        with beside(work):
+            wait_until(lambda: len(descendants(os.getpid())) >= len(before) + count)
+            raise ValueError("first")
+
+    with pytest.raises(ValueError, match="first"):
+        fail()
+    assert set(descendants(os.getpid())) <= set(before)
+
+
+def test_what_runs_beside_gives_its_result_or_its_error() -> None:
+    with beside(lambda: 3) as three, beside(lambda: 1 // 0) as nothing:
+        assert three.result() == 3
+        with pytest.raises(ZeroDivisionError):
+            nothing.result()
 
 
 @pytest.mark.parametrize("missing", ["perl", "make", "g++"])
