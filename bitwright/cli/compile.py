@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bitwright.cli.answer import JsonFlag, answer, say
+from bitwright.cli.onnx_options import DropSoftmax, InputShape, InputType, onnx_options
 from bitwright.cli.options import (
     ClockMhz,
     DataFolder,
@@ -40,6 +41,9 @@ def compile(
     folding: FoldingFile = None,
     device: FittingDevice = None,
     fabric: Fabric = "generic",
+    input_shape: InputShape = None,
+    input_type: InputType = None,
+    drop_softmax: DropSoftmax = False,
     mnist: DataFolder = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -47,7 +51,7 @@ def compile(
     from bitwright.cli.subject import read_subject
     from bitwright.delivery import MANIFEST
 
-    subject = read_subject(network, mnist)
+    subject = read_subject(network, mnist, onnx_options(input_shape, input_type, drop_softmax))
     say(f"{subject.name}: building")
     design = Target(target_cycles, target_fps, clock_mhz, folding, device).build(subject.network)
     folder = design.write(output, fabric)

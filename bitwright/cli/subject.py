@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bitwright.cli.answer import say
+from bitwright.cli.onnx_options import OnnxOptions
 from bitwright.errors import InputError
 from bitwright.graph import Network
 from bitwright.graph.types import IntArray
@@ -95,25 +96,20 @@ def classes(network: Network, outputs: Any) -> NDArray[Any]:
     return np.asarray((scores[0] if isinstance(scores, tuple) else scores).argmax(axis=-1))
 
 
-@dataclass(frozen=True)
-class OnnxOptions:
-    """What an ONNX file may not say itself: see `bitwright.read_qonnx`. `input_type` is a word such as uint8."""
-
-    input_shape: tuple[int, ...] | None = None
-    input_type: str | None = None
-    drop_softmax: bool = False
-
-
 def read_subject(given: str, mnist: Path | None = None, onnx: OnnxOptions | None = None) -> Subject:
     """The network of a network file, a quantized ONNX file, a checkpoint file (.safetensors), or a shipped checkpoint.
 
     A shipped checkpoint is a name such as tfc-w1a1. Networks whose data is not here, such as cnv-w1a1, have random
-    weights, which is said. Raises NetworkFormatError, CheckpointError or LoweringError.
+    weights, which is said. Raises NetworkFormatError, CheckpointError, LoweringError, and InputError for `onnx` options
+    that say something of another kind of file.
     """
     path = Path(given)
+    onnx = onnx or OnnxOptions()
     if path.suffix == ".onnx":
-        network = _read_onnx(path, onnx or OnnxOptions())
+        network = _read_onnx(path, onnx)
         return Subject(network.name, network, None, mnist)
+    if onnx != OnnxOptions():
+        raise InputError(f"--input-shape, --input-type and --drop-softmax are for .onnx files; {given} is none")
     if path.suffix == ".safetensors":
         from bitwright.models import load_checkpoint
 

@@ -85,6 +85,26 @@ def test_convert_fills_in_what_the_file_leaves_open(run: Run, tmp_path: Path) ->
         assert message in outcome.err
 
 
+def test_compile_fills_in_what_the_file_leaves_open(run: Run, tmp_path: Path) -> None:
+    source, out = _open_graph(tmp_path / "open.onnx"), tmp_path / "out"
+    words = ["--input-shape", "3", "--input-type", "uint4", "--drop-softmax"]
+    outcome = run("compile", source, "-o", out, *words[2:])
+    assert outcome.code == 2
+    assert "give input_shape" in outcome.err
+    assert not out.exists()
+    outcome = run("compile", source, "-o", out, *words)
+    assert outcome.code == 0, outcome.err
+    assert (out / "manifest.json").exists()
+
+
+def test_what_an_onnx_file_leaves_open_is_no_matter_of_other_files(run: Run, tmp_path: Path) -> None:
+    source, network = _open_graph(tmp_path / "open.onnx"), tmp_path / "net.bwn"
+    run("convert", source, network, "--input-shape", "3", "--input-type", "uint4", "--drop-softmax")
+    outcome = run("compile", network, "-o", tmp_path / "out", "--input-shape", "3")
+    assert outcome.code == 2
+    assert "are for .onnx files" in outcome.err
+
+
 def test_a_broken_onnx_file_is_one_line(run: Run, tmp_path: Path) -> None:
     (tmp_path / "broken.onnx").write_bytes(b"nothing of the sort")
     outcome = run("compile", tmp_path / "broken.onnx", "-o", tmp_path / "out", "--json")
