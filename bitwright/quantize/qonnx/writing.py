@@ -13,7 +13,8 @@ from bitwright.graph import InputQuantizer, Network, Operation, OutputScale
 from bitwright.output import write_file
 from bitwright.quantize.qonnx.datatypes import finn_name
 from bitwright.quantize.qonnx.sketch import QONNX_DOMAIN, Sketch
-from bitwright.quantize.qonnx.writers import WRITERS, Writer
+from bitwright.quantize.qonnx.writer import Writer
+from bitwright.quantize.qonnx.writers import WRITERS
 
 MAX_FILE_BYTES = (1 << 31) - 1
 """Protocol buffers hold no more."""
