@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bitwright.graph import Duplicate, Flatten, IntArray, Permute, Reshape
+from bitwright.graph import Duplicate, Flatten, IntArray, IntType, Linear, Permute, Reshape
 from bitwright.quantize.qonnx.builder import QUANTIZE_FIRST, Builder
 from bitwright.quantize.qonnx.model import Array, Node
 from bitwright.quantize.qonnx.value import RealInput, Scaled, plain_index
@@ -101,6 +101,43 @@ def duplicated(builder: Builder, node: Node, value: Scaled, copies: IntArray) ->
         steps=(real,),
         slope=None if value.slope is None else value.slope[order],
         offset=None if value.offset is None else value.offset[order],
+    )
+
+
+def selected(builder: Builder, node: Node, value: Scaled, order: IntArray) -> Scaled:
+    """The value with some channels alone, each once, by a Linear; its index is that of the new tensor."""
+    source, channels = value.tensor, value.channels
+    weights = np.zeros((order.size, channels), dtype=np.int64)
+    weights[np.arange(order.size), order] = 1
+    tensor = builder.emit(
+        node,
+        lambda name, output: Linear(
+            name=name, inputs=(source,), output=output, weights=weights, weight_type=IntType.unsigned(1)
+        ),
+        output=f"{source}_selected",
+    )
+
+    def of_them(step: RealFunction) -> RealFunction:
+        def run(x: Tensor) -> Tensor:
+            whole = x.new_zeros((*x.shape[:-1], channels))
+            whole[..., order] = x
+            return step(whole)[..., order]
+
+        return run
+
+    spec = builder.specs[tensor]
+    return replace(
+        value,
+        tensor=tensor,
+        shape=spec.shape,
+        dtype=spec.dtype,
+        index=plain_index(spec.shape),
+        lo=value.lo[order],
+        hi=value.hi[order],
+        steps=tuple(of_them(step) for step in value.steps),
+        slope=None if value.slope is None else value.slope[order],
+        offset=None if value.offset is None else value.offset[order],
+        widest_shift=None if value.widest_shift is None else value.widest_shift[order],
     )
 
 

@@ -22,6 +22,7 @@ from bitwright.quantize.qonnx import (
     qoperator,
     quantizers,
     shapes,
+    taking,
     upsampling,
 )
 from bitwright.quantize.qonnx.arranging import in_order, layout_of_input
@@ -58,6 +59,7 @@ HANDLERS: dict[tuple[str, str], Handler] = {
     **joins.HANDLERS,
     **upsampling.HANDLERS,
     **shapes.HANDLERS,
+    **taking.HANDLERS,
     **endings.HANDLERS,
 }
 """The reading of each operator, by domain and operator type."""
@@ -65,7 +67,10 @@ HANDLERS: dict[tuple[str, str], Handler] = {
 QUANTIZERS = frozenset(quantizers.HANDLERS) | frozenset(qdq.HANDLERS) | frozenset(qoperator.HANDLERS)
 """Operators one of which a quantized graph of real inputs holds."""
 
-MOVERS = (frozenset(shapes.HANDLERS) | frozenset(qdq.HANDLERS)) - {("", "Cast"), ("", "Dropout")}
+MOVERS = (frozenset(shapes.HANDLERS) | frozenset(taking.HANDLERS) | frozenset(qdq.HANDLERS)) - {
+    ("", "Cast"),
+    ("", "Dropout"),
+}
 """Operators that keep the integers behind a constant."""
 
 

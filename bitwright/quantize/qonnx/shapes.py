@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 
 from bitwright.errors import InputError
-from bitwright.quantize.qonnx.arranging import channels_last, duplicated, from_channels_last, in_order
 from bitwright.quantize.qonnx.builder import Builder
 from bitwright.quantize.qonnx.handler import Handler, Values
 from bitwright.quantize.qonnx.model import Array, Node
@@ -21,7 +20,6 @@ from bitwright.quantize.qonnx.value import (
     Softened,
     Unavailable,
     Value,
-    plain_index,
 )
 
 Move = Callable[[Array], Array]
@@ -125,35 +123,6 @@ def unsqueeze(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]
     return (moved(node, _first(values), lambda array: np.expand_dims(array, axes)),)
 
 
-def gather(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
-    """Gather by constant indices along one axis: all elements in another order, some of them twice."""
-    given = _first(values)
-    indices = builder.constant(node, values[1], "indices").values
-    if isinstance(given, Constant):
-        return (moved(node, given, lambda array: np.take(array, indices.astype(np.int64), node.integer("axis", 0))),)
-    source = builder.integers(node, given)
-    ndim = source.index.ndim
-    axis = node.integer("axis", 0) % ndim
-    if indices.ndim != 1 or axis == 0 or indices.dtype.kind not in "iu":
-        raise node.error(f"takes {np.shape(indices)} indices along axis {axis}", "use a list, and keep the batch")
-    size = source.index.shape[axis]
-    order = np.where(indices < 0, indices + size, indices).astype(np.int64)
-    if np.any(order < 0) or np.any(order >= size) or np.setdiff1d(np.arange(size), order).size:
-        raise node.error("leaves out elements, or takes some that do not exist", "take every element at least once")
-    if order.size == size:
-        return (replace(source, index=np.take(source.index, order, axis=axis)),)
-    source = in_order(builder, node, source, channels_last(ndim, axis))
-    first = np.sort(np.unique(order, return_index=True)[1])
-    # The elements as they come first, in the order of the channels, then the others.
-    copies = np.delete(np.arange(order.size), first)
-    held = duplicated(builder, node, source, order[copies])
-    # Place i of the result is channel order[i] where it comes first, else the copy behind the channels.
-    places = order.copy()
-    places[copies] = size + np.arange(copies.size)
-    index = from_channels_last(plain_index(held.shape), axis)
-    return (replace(held, index=np.take(index, places, axis=axis)),)
-
-
 def depth_to_space(builder: Builder, node: Node, values: Values) -> tuple[Value, ...]:
     """DepthToSpace, in both of its orders, and SpaceToDepth."""
     block, mode = node.integer("blocksize", 0), node.text("mode", "DCR")
@@ -203,7 +172,6 @@ HANDLERS: dict[tuple[str, str], Handler] = {
     ("", "Transpose"): transpose,
     ("", "Squeeze"): squeeze,
     ("", "Unsqueeze"): unsqueeze,
-    ("", "Gather"): gather,
     ("", "DepthToSpace"): depth_to_space,
     ("", "SpaceToDepth"): depth_to_space,
     ("", "Identity"): identity,

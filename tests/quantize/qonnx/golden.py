@@ -18,7 +18,7 @@ from bitwright.quantize.qonnx.reading import Reading, read_model
 from bitwright.quantize.qonnx.ties import noise
 from bitwright.quantize.qonnx.value import Indices, Scaled
 
-BETWEEN = (".scores", "_rising", "_integers", "_sums")
+BETWEEN = (".scores", "_rising", "_integers", "_sums", "_selected")
 """Endings of the names of tensors that the graph does not have."""
 
 

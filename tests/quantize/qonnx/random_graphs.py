@@ -189,10 +189,10 @@ class RandomGraph:
         return self.quantize(joined, plain=True)
 
     def _gather(self, x: Tensor) -> Tensor:
-        order = self.rng.permutation(x.channels)
+        order = self.rng.permutation(x.channels)[: self.rng.integers((x.channels + 1) // 2, x.channels, endpoint=True)]
         return Tensor(
             self.graph.add("Gather", x.name, self.graph.constant(order, np.int64), axis=1),
-            x.shape,
+            (len(order), *x.shape[1:]),
             x.scale,
             x.quantized,
         )

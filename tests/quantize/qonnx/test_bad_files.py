@@ -211,6 +211,10 @@ def _then(kind: str, *constants: Any, **attributes: Any) -> Build:
     return lambda g: g.add(kind, g.quant("x"), *(g.constant(one) for one in constants), **attributes)
 
 
+def _slice(g: Graph, *bounds: int) -> str:
+    return g.add("Slice", g.quant("x"), *(g.constant([one], np.int64) for one in bounds))
+
+
 REFUSED: dict[str, tuple[Build, str]] = {
     "an unknown operator": (_then("Mish"), "layer 'Mish_1': Mish is not known here; see docs/qonnx.md"),
     "an unknown domain": (
@@ -280,6 +284,23 @@ REFUSED: dict[str, tuple[Build, str]] = {
     ),
     "a concatenation of batches": (
         lambda g: g.add("Concat", q := g.quant("x"), g.quant(q, 3), axis=0), "Concat joins along the batch; join along"
+    ),
+    "a gather of what is not there": (
+        lambda g: g.add("Gather", g.quant("x"), g.constant([0, 6], np.int64), axis=1), "do not exist along axis 1"
+    ),
+    "a gather of the batch": (
+        lambda g: g.add("Gather", g.quant("x"), g.constant([0], np.int64), axis=0), "along axis 0; use a list, and keep"
+    ),
+    "a slice of nothing": (lambda g: _slice(g, 3, 3, 1), "takes no element along axis 1; leave it out"),
+    "a slice of the batch": (lambda g: _slice(g, 1, 2, 0), "takes some frames of the batch; keep the batch whole"),
+    "a slice of an axis that is not there": (lambda g: _slice(g, 0, 1, 2), "works on axis 2 of a tensor with 2"),
+    "a slice by no step": (lambda g: _slice(g, 0, 3, 1, 0), "steps that do not fit together"),
+    "a slice without an end": (lambda g: g.add("Slice", g.quant("x"), g.constant([0], np.int64)), "has no starts and"),
+    "a split into parts that are not alike": (
+        lambda g: g.add("Split", g.quant("x"), axis=1, outputs=4), "splits 6 elements into 4 parts of"
+    ),
+    "a split that is too long": (
+        lambda g: g.add("Split", g.quant("x"), g.constant([4, 3], np.int64), axis=1, outputs=2), "splits 6 elements int"
     ),
     "integers that are too wide": (
         lambda g: g.matmul(g.matmul(g.quant("x", 16, 0.1), 6, 4), 4, 3), "multiplies integers of .* bits, more than"

@@ -545,6 +545,62 @@ def _(g: Graph) -> str:
     return g.quant(g.add("Gather", h, g.constant([5, -3, 1, 0, 0, 2, 4, 5], np.int64), axis=-1), 3, 0.5)
 
 
+@case("gather of some elements, in another order and with copies", (4, 3, 2))
+def _(g: Graph) -> str:
+    h = g.add("Gather", g.quant("x", 3, 0.5), g.constant([2, 0, 2], np.int64), axis=1)
+    h = g.quant(g.conv(h, 3, 4, 2), 4, 0.5)
+    h = g.add("Gather", h, g.constant([-1, 0], np.int64), axis=1)
+    return g.matmul(g.add("Flatten", h), 4, 3)
+
+
+@case("split of channels, each half by itself", (6, 4, 4))
+def _(g: Graph) -> str:
+    h = g.quant("x", 4, 0.5)
+    right = g.add("Split", h, g.constant([4, 2], np.int64), axis=1, outputs=2)
+    left = right.removesuffix("1") + "0"
+    left = g.quant(g.conv(left, 4, 5, 3, pads=[1, 1, 1, 1]), 3, 1.5)
+    return g.quant(g.add("Concat", left, g.quant(right, 3, 1.5), axis=1), 3, 1.5)
+
+
+@case("slices of channels, rows and columns", (4, 6, 5))
+def _(g: Graph) -> str:
+    h = g.quant("x", 3, 0.5)
+    bounds = [g.constant(one, np.int64) for one in ([0, -1], [3, -9], [1, 2], [2, -2])]
+    h = g.add("Slice", h, *bounds)
+    h = g.add("Slice", h, g.constant([1], np.int64), g.constant([2**62], np.int64), g.constant([-1], np.int64))
+    return g.quant(g.conv(h, 2, 3, 2), 4, 0.5)
+
+
+@case("a slice of signs behind a batch norm", (6,))
+def _(g: Graph) -> str:
+    scale, bias, mean, var = (g.constant(one) for one in ([1.0, -2, 0.5], [0.25, 0, 1], [0.5, -1, 2], [1.0, 4, 0.25]))
+    h = g.add("BipolarQuant", "x", g.constant(1.0), domain=QONNX)
+    h = g.add("Slice", h, *(g.constant([one], np.int64) for one in (1, 6, 1, 2)))
+    h = g.add("BatchNormalization", h, scale, bias, mean, var)
+    return g.matmul(g.quant(h, 3, 0.5), 3, 2)
+
+
+for opset in (9, 11, 18):
+
+    @case(f"split and slice of operator set {opset}, a part unused", (7 if opset >= 18 else 6,), opset=opset)
+    def _(g: Graph, opset: int = opset) -> str:
+        h = g.quant("x", 3, 0.5)
+        words = {"num_outputs": 3} if opset >= 18 else {} if opset == 11 else {"split": [3, 2, 1]}
+        first = g.add("Split", h, outputs=3, axis=1, **words).removesuffix("2") + "0"
+        if opset == 9:
+            h = g.add("Slice", first, starts=[1], ends=[2], axes=[1])
+        else:
+            h = g.add("Slice", first, *(g.constant([one], np.int64) for one in (1, 2, 1)))
+        return g.matmul(h, 1, 3)
+
+
+@case("sliced weights", (4,))
+def _(g: Graph) -> str:
+    weights = g.quant(g.constant(g.integers(6, 3)), 4, 1.0)
+    rows = g.add("Slice", weights, *(g.constant([one], np.int64) for one in (2, 6, 0)))
+    return g.add("MatMul", g.quant("x"), rows)
+
+
 # Constants
 
 
