@@ -212,8 +212,8 @@ def networks_section(figures: dict[str, Any]) -> str:
     return (
         "## Convolutional networks, from PyTorch to verified RTL\n\n"
         "Everything from Python's start: lowering, folding, buffers, Verilog, simulator, and "
-        f"{first['frames']} frames compared bit for bit. Cold: with an empty cache; again: a second process that finds "
-        "it filled. Weights are random, inputs synthetic.\n\n"
+        f"{first['frames']} frames compared bit for bit. Cold: with an empty cache; again: the fastest of three "
+        "processes that find it filled. Weights are random, inputs synthetic.\n\n"
         + table(headings, rows)
         + "\n"
         + table(("claim", "measured", "goal"), goals)
