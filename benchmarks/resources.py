@@ -38,20 +38,18 @@ GOAL = 0.15
 """Relative error of LUTs."""
 
 EXPECTED: dict[str, float] = {
-    "accumulator": 1.0, "buffer": 8.0, "clip": 1.0, "compare": 0.8, "compare constant": 0.3, "constant product": 0.4,
-    "constant sum": 0.6, "counter": 3.0, "full adder": 2.2, "level": 4.0, "narrow counter": 1.5, "narrow level": 2.0,
-    "negation": 0.1, "ports": 5.0, "queue": 6.0, "rom 5": 2.3, "rom 6": 6.0, "rom 7": 14.0, "rom 8": 27.0,
-    "rom 9": 54.0, "rom 10": 110.0,
-    "stage": 5.0, "table compare": 0.4, "table mux": 0.3, "threshold count": 0.5,
-    "two-valued product": 0.5,
+    "accumulator": 1.0, "buffer": 8.0, "clip": 1.0, "compare": 0.8, "compare constant": 0.3, "constant compare": 1.0,
+    "constant product": 0.4, "constant sum": 0.6, "counter": 3.0, "few-valued product": 0.8, "full adder": 2.2,
+    "level": 4.0, "narrow counter": 1.5, "narrow level": 2.0, "negation": 0.1, "ports": 5.0, "queue": 6.0,
+    "rom 5": 2.3, "rom 6": 6.0, "rom 7": 14.0, "rom 8": 27.0, "rom 9": 54.0, "rom 10": 110.0, "stage": 5.0,
+    "table compare": 0.4, "table mux": 0.3, "threshold count": 0.5, "two-valued product": 0.5,
 }  # fmt: skip
 """LUTs of a term as its circuit suggests, of ROMs as single ones were mapped; 1 for the others."""
 
 EXPECTED_LUT6: dict[str, float] = {
-    **EXPECTED, "compare": 0.5, "counter": 1.3, "full adder": 1.0, "level": 2.0, "memory mux": 0.5,
-    "narrow counter": 1.0, "queue": 4.0, "register mux": 0.3, "rom 5": 1.0, "rom 6": 1.5, "rom 7": 3.0, "rom 8": 6.0,
-    "rom 9": 12.0, "rom 10": 24.0, "select": 0.4, "stage": 4.0, "wide rom 5": 1.5, "wide rom 6": 3.0, "wide rom 7": 6.0,
-    "wide rom 8": 12.0, "wide rom 9": 24.0,
+    **{term: luts for term, luts in EXPECTED.items() if term != "accumulator" and not term.startswith("rom ")},
+    "compare": 0.6, "counter": 1.0, "full adder": 1.0, "level": 1.5, "memory mux": 0.5, "narrow counter": 1.0,
+    "negation": 0.3, "queue": 4.0, "register mux": 1.0, "select": 0.4, "stage": 4.0,
 }  # fmt: skip
 
 CERTAIN = {"accumulator"}
@@ -181,7 +179,7 @@ def main() -> None:
     path = Path(cost.__file__).parent / FILE
     found = json.loads(path.read_text())
     for family in arguments.fit:
-        found["luts"][family] = fit(family, training())
+        found["luts"][family] = fit(family, training(family))
         found["fitted_with"][family] = {"pyosys": importlib.metadata.version("pyosys")}
         path.write_text(json.dumps(found, indent=2) + "\n")
 

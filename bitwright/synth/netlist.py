@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 
 from bitwright.cache import cached_build, content_key
@@ -40,6 +41,23 @@ _ICE40_DSP = (
     "chtype -set $mul t:$__soft_mul",
 )
 
+ROM_MAP = "rom_of_luts.v"
+"""The file of rules by which ROMs become LUTs; the commands for Xilinx 7 read it from the folder they run in."""
+
+# Between memory_libmap, which takes the ROMs that deserve block RAM, and memory_map, which would give the others to ABC
+# as logic. The same bit of a ROM twice, or of two ROMs, is one $lut after opt_merge.
+_LUT6_ROMS = (
+    f"techmap -map {ROM_MAP} -D WIDEST=8",
+    "opt_merge",
+    "opt_clean",
+    "techmap -map +/xilinx/lut_map.v -D LUT_WIDTH=6 a:bitwright_rom",
+)
+
+
+def rom_map() -> str:
+    """The text of `ROM_MAP`."""
+    return (files("bitwright.synth") / ROM_MAP).read_text(encoding="utf-8")
+
 
 def map_commands(device: Device, top: str, dsp: bool) -> tuple[str, ...]:
     """The Yosys commands that map module `top` to the cells of the device's family, with or without DSP blocks."""
@@ -49,7 +67,8 @@ def map_commands(device: Device, top: str, dsp: bool) -> tuple[str, ...]:
         speed = "u" if device.name == "ice40-up5k" else "hx"
         before = (f"hierarchy -check -top {top}", *_ICE40_DSP) if dsp else ()
         return (*before, f"synth_ice40 -top {top} -device {speed}")
-    return (f"synth_xilinx -family xc7 -flatten -noiopad -top {top}" + ("" if dsp else " -nodsp"),)
+    xilinx = f"synth_xilinx -family xc7 -flatten -noiopad -top {top}" + ("" if dsp else " -nodsp")
+    return (f"{xilinx} -run begin:map_ffram", *_LUT6_ROMS, f"{xilinx} -run map_ffram:")
 
 
 def map_design(sources: VerilogSources, device: Device, dsp: bool, deadline: Deadline) -> Netlist:
@@ -72,11 +91,15 @@ def map_design(sources: VerilogSources, device: Device, dsp: bool, deadline: Dea
         ]
     )
 
+    rules = (rom_map(),) if ROM_MAP in script else ()
+
     def build(folder: Path) -> None:
         sources.write(folder)
+        for text in rules:
+            (folder / ROM_MAP).write_text(text, encoding="utf-8")
         run_yosys(script, folder, deadline)
 
-    folder = cached_build("netlists", content_key("design", yosys_version(), script, sources.key()), build)
+    folder = cached_build("netlists", content_key("design", yosys_version(), script, sources.key(), *rules), build)
     cells = summarise(device.family, cell_counts(folder / "stat.json"))
     return Netlist(folder, sources.top, cells, parse_ports((folder / "ports.txt").read_text()))
 

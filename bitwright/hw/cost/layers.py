@@ -192,8 +192,7 @@ def _count_layer(network: Network, op: Linear | Conv, folding: LayerFolding, tal
     if folding.weights == "stream":
         tally.queue(f"{op.name}_weights_queue", width, queue_capacity(1, 1))
     else:
-        # Of a bit that is 0 or 1 by chance, the words of a small memory may all have the same value.
-        tally.memory(f"{op.name}_weights", round(width * (1 - 2.0 ** (1 - min(words, 60)))), words, written=False)
+        tally.rom_of_any(f"{op.name}_weights", width, words)
     count_matrix(tally, op.name, shape, shared.count_tail(folding.pe, tally))
     if isinstance(op, Conv) and (shared.windowed or folding.pixels > 1):
         _count_window(op, source, folding, shape, shared, tally)

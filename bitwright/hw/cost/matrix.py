@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bitwright.hw.cost.products import count_elements
-from bitwright.hw.cost.tails import count_tail
+from bitwright.hw.cost.tails import count_tail, live_lanes
 from bitwright.hw.cost.tally import Tally
 from bitwright.hw.cost.windows import count_grid
 from bitwright.hw.linear import OPERAND_LATENCY, LayerShape
@@ -70,8 +70,15 @@ def count_matrix(tally: Tally, name: str, shape: MatrixShape, tail: Tally | None
         tally.counter(shape.groups * shape.beats)
     tally.counter(shape.groups)
     count_elements(
-        tally, shape.product, simd=shape.simd, count=shape.pe * pixels, slices=shape.slices, words=shape.words
+        tally,
+        shape.product,
+        simd=shape.simd,
+        count=live_lanes(shape.tail) * pixels,
+        slices=shape.slices,
+        words=shape.words,
     )
+    if shape.beats > 1:
+        tally.delay(1, OPERAND_LATENCY + ProcessingElement(shape.product, shape.simd).dot_latency)
     if tail is None:
         tail = Tally(tally.family, tally.dsp)
         count_tail(shape.tail, tail)

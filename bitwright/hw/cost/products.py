@@ -31,15 +31,17 @@ def _popcount_luts(family: Family, kind: Kind, bits: int) -> int:
     return lut6.cost(lut6.network(kind, bits))
 
 
-def count_products(tally: Tally, product: Product, simd: int, count: int, words: int) -> Number:
-    """`count` dot products of a processing element, without the accumulator; the dot product's type.
+def count_products(tally: Tally, product: Product, simd: int, count: int, words: int) -> tuple[Number, bool]:
+    """`count` dot products of a processing element, without the accumulator.
 
-    `words` is how many values the weights of an element take, 0 for any.
+    `words` is how many values the weights of an element take, 0 for any. Gives the dot product's type, and whether it
+    comes from a DSP block that adds it up as well.
     """
     if product.kind == "multiply":
         a, b = number(product.input_type), number(product.weight_type)
-        tally.product(a, b, simd * count, values=words)
-        return tally.tree([((a[0] + b[0], a[1] or b[1]), 0)] * simd, count)
+        absorbed = tally.product(a, b, simd * count, values=words)
+        dot = tally.tree([((a[0] + b[0], a[1] or b[1]), 0)] * simd, count, absorbed=absorbed)
+        return dot, absorbed and simd == 1
     kinds: dict[str, Kind] = {"xnor": "xnor", "masked_xnor": "plain", "planes": "and"}
     pairs = [1] if product.kind != "planes" else [w * x for w in product.weight_planes for x in product.input_planes]
     operands: list[tuple[Number, int]] = []
@@ -50,7 +52,7 @@ def count_products(tally: Tally, product: Product, simd: int, count: int, words:
         tally.add("negation", count * bits.bit_length() * sum(c < 0 for c in pairs))
     if product.kind == "masked_xnor":
         tally.add("masked product", simd * count)
-    return tally.tree(operands, count)
+    return tally.tree(operands, count), False
 
 
 def count_input_sums(tally: Tally, product: Product, simd: int, count: int) -> None:
@@ -68,12 +70,18 @@ def count_elements(tally: Tally, product: Product, *, simd: int, count: int, sli
 
     A vector of a single beat keeps its accumulators: synthesis does not see that they always start anew.
     """
-    dot = count_products(tally, product, simd, count, words)
+    dot, absorbed = count_products(tally, product, simd, count, words)
+    if absorbed:
+        return
     register = number(product.accumulator.register)
     operands: list[tuple[Number, int]] = [(dot, int(product.centred))]
     if product.centred:
         count_input_sums(tally, product, simd, slices)
         operands.append(((centre_width(product, simd), True), 0))
-    operands.append((register, 0))
-    tally.add("accumulator", count * register[0])
-    tally.sums(operands, register[0], count)
+    if tally.family != "xilinx7":
+        tally.add("accumulator", count * register[0])
+    elif len(operands) == 1:
+        # The LUT that adds a bit of the dot product also clears the sum where it starts.
+        tally.sum(register[0], count)
+        return
+    tally.sums([*operands, (register, 0)], register[0], count)

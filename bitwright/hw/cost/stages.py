@@ -12,6 +12,7 @@ from bitwright.hw.argmax import ArgMaxStage
 from bitwright.hw.concat import ConcatStage
 from bitwright.hw.cost.matrix import MatrixShape, count_matrix
 from bitwright.hw.cost.products import number
+from bitwright.hw.cost.rom import address_bits
 from bitwright.hw.cost.tails import count_tail
 from bitwright.hw.cost.tally import Number, Tally
 from bitwright.hw.cost.windows import count_runs, count_window
@@ -132,7 +133,13 @@ def _(stage: ArgMaxStage, tally: Tally) -> None:
     width, lanes = stage.elements.register.width, stage.lanes_in
     tally.compare(width, lanes)
     tally.add("tournament mux", (lanes - 1) * (width + stage.rounds))
+    # Where lanes are odd, the last one waits.
+    entrants, waited = lanes, 1
+    while entrants > 1 and entrants % 2:
+        entrants, waited = (entrants + 1) // 2, waited + 1
+    tally.delay(width, waited)
     if stage.period > 1:
+        tally.delay(address_bits(stage.period) + 1, 1 + stage.rounds)
         tally.index(stage.period, lanes, stage.source.size)
 
 

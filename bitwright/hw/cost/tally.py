@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from bitwright.hw.adder_tree import LEVELS_PER_REGISTER
 from bitwright.hw.cost.dsp import dsp_blocks
 from bitwright.hw.cost.memory import Family, MemoryMapping, map_memory
+from bitwright.hw.cost.rom import address_bits, logic_columns, lut6_column, lut6_rom, varying_bits
 from bitwright.hw.cost.soft_product import product_luts
 
 NARROW_SUM: dict[Family, int] = {"ecp5": 4, "ice40": 2, "xilinx7": 2}
 """Bits up to which Yosys builds a sum of plain LUTs instead of a carry chain."""
 
-FEW_VALUES = {1: "constant product", 2: "two-valued product"}
-"""Terms of products of LUTs in which one operand takes so many values."""
+LUT_INPUTS: dict[Family, int] = {"ecp5": 4, "ice40": 4, "xilinx7": 6}
+
+FEW_VALUES = {1: "constant product", 2: "two-valued product", 3: "few-valued product", 4: "few-valued product"}
+"""Terms of products of LUTs in which one operand takes so many values: some of its bits are alike, or never change."""
 
 MOST_ROM_BITS = 10
 """Bits of an address from which a ROM grows in proportion to its words."""
@@ -23,8 +26,11 @@ MOST_ROM_BITS = 10
 LEAST_ROM_BITS = 4
 """Bits of an address up to which a bit of a ROM is one LUT in all families."""
 
-WIDE_ROM = 24
-"""Bits of a ROM's words from which ABC, recovering area off the critical path, shares nodes that six inputs spare."""
+LEAST_SHIFT_REGISTER = 3
+"""Registers in a row that become a shift register of LUTs on Xilinx 7."""
+
+MUX_LUT4 = (0, 0, 1, 2, 3, 3, 5, 5, 6, 7.5, 8.7, 9.6, 9.7, 10.8, 11.8, 13.2, 13.8)
+"""LUT4s of a multiplexer by its inputs."""
 
 EXACT = "luts"
 """The term that is a number of LUTs already."""
@@ -41,11 +47,6 @@ class MappedMemory:
 
 Number = tuple[int, bool]
 """Bits of a number and whether it has a sign."""
-
-
-def address_bits(depth: int) -> int:
-    """Bits of the address of so many words."""
-    return (depth - 1).bit_length()
 
 
 class Tally:
@@ -88,6 +89,11 @@ class Tally:
         """
         if len(operands) < 2:
             return
+        if len(operands) == 2 and self.family == "xilinx7":
+            # Where only one operand has a bit, the carry chain takes it as it is.
+            ends = [width if signed else min(width, shift + bits) for (bits, signed), shift in operands]
+            self.sum(max(0, min(ends) - max(shift for _, shift in operands)), count)
+            return
         heights = [0] * width
         for (bits, _), shift in operands:
             for column in range(shift, min(width, shift + bits)):
@@ -104,15 +110,24 @@ class Tally:
         if lowest < width:
             self.sum(width - lowest, count)
 
-    def compare(self, width: int, count: float = 1, *, constant: bool = False) -> None:
-        """`count` comparisons of numbers, or of a number with a constant."""
-        self.add("compare constant" if constant else "compare", count * width)
+    def compare(self, width: int, count: float = 1) -> None:
+        """`count` comparisons of two numbers."""
+        self.add("compare", count * width)
 
-    def tree(self, operands: Iterable[tuple[Number, int]], count: float = 1) -> Number:
-        """`count` adder trees (`adder_tree`) over numbers with shifts to the left; the sum's type."""
+    def compare_constant(self, width: int, count: float = 1) -> None:
+        """`count` comparisons with a constant, of which `width` bits matter."""
+        self.add("constant compare", count)
+        self.add("compare constant", count * max(0, width - LUT_INPUTS[self.family]))
+
+    def tree(self, operands: Iterable[tuple[Number, int]], count: float = 1, *, absorbed: bool = False) -> Number:
+        """`count` adder trees (`adder_tree`) over numbers with shifts to the left; the sum's type.
+
+        `absorbed`: the operands come from DSP blocks that do the first level's additions.
+        """
         values = list(operands)
         level = 0
         joined = [[one] for one in values]
+        ages = [0 if absorbed else 1] * len(values)
         while len(values) > 1:
             level += 1
             sums, terms = [], []
@@ -120,27 +135,38 @@ class Tally:
                 (a, shift_a), (b, shift_b) = values[index : index + 2]
                 least = min(shift_a, shift_b)
                 sums.append((_added((a[0] + shift_a - least, a[1]), (b[0] + shift_b - least, b[1])), least))
-                terms.append(joined[index] + joined[index + 1])
+                terms.append([sums[-1]] if absorbed and level == 1 else joined[index] + joined[index + 1])
             if len(values) % 2:
                 sums.append(values[-1])
                 terms.append(joined[-1])
+            if len(values) > 2:
+                self.delay(values[-1][0][0], ages[-1] if len(values) % 2 == 0 else 0, count)
+            ages = [0] * (len(values) // 2) + ages[-1:] * (len(values) % 2)
             values, joined = sums, terms
             if level % LEVELS_PER_REGISTER == 0 or len(sums) == 1:
                 for ((width, _), least), own in zip(values, joined, strict=True):
                     self.sums([(one, shift - least) for one, shift in own], width, count)
                 joined = [[one] for one in values]
+                ages = [age + 1 for age in ages]
         (width, signed), shift = values[0]
         return (width + shift, signed)
 
-    def product(self, a: Number, b: Number, count: int = 1, *, width: int | None = None, values: int = 0) -> None:
+    def delay(self, width: int, cycles: int, count: float = 1) -> None:
+        """`count` delays of numbers, without a reset: shift registers of LUTs on Xilinx 7, else flip-flops alone."""
+        if self.family == "xilinx7" and cycles >= LEAST_SHIFT_REGISTER:
+            self.add(EXACT, count * width)
+
+    def product(self, a: Number, b: Number, count: int = 1, *, width: int | None = None, values: int = 0) -> bool:
         """`count` products, of which `width` bits are used, in DSP blocks where Yosys takes them.
 
-        `values`: how many values one operand takes, 0 for any. One or two take less of LUTs, but a whole DSP block.
+        `values`: how many values one operand takes, 0 for any. A few take less of LUTs, but a whole DSP block. Gives
+        whether each product is a DSP block that takes in an addition behind it (Xilinx 7, pass xilinx_dsp).
         """
         blocks = dsp_blocks(self.family, *a, *b, width) if self.dsp else 0
         self.dsps += blocks * count
         if not blocks:
             self.add(FEW_VALUES.get(values, EXACT), count * product_luts(self.family, *a, *b))
+        return self.family == "xilinx7" and blocks == 1
 
     def index(self, rows: int, columns: int, places: int) -> None:
         """`row * columns + column`, a number below `places`; Yosys makes the product one like any other."""
@@ -149,19 +175,16 @@ class Tally:
             self.product((address_bits(rows), False), (columns.bit_length(), False), width=width, values=1)
         self.sum(width)
 
-    def memory(
-        self, name: str, width: int, depth: int, *, reads: int = 1, written: bool = True, clocked: bool = True
-    ) -> None:
-        """A memory with a write port (unless it is a ROM) and `reads` read ports."""
-        mapping = map_memory(self.family, width, depth, reads=reads, written=written, clocked=clocked)
+    def memory(self, name: str, width: int, depth: int, *, reached: Sequence[int] = (), clocked: bool = True) -> None:
+        """A memory with a write port and a read port, or as many as `reached` says how many words each reads from."""
+        reached = reached or (depth,)
+        reads = len(reached)
+        mapping = map_memory(self.family, width, depth, reads=reads, clocked=clocked)
         self.memories.append(MappedMemory(name, width * depth, mapping))
         self.add(EXACT, mapping.luts)
         if mapping.kind == "logic":
-            if written:
-                self.add("register mux", reads * width * (depth - 1))
-                self.add("register enable", depth)
-            else:
-                self._lookup(width, depth)
+            self.add("register mux", width * sum(mux_luts(self.family, words) for words in reached))
+            self.add("register enable", depth)
             return
         self.add("memory mux", reads * width * (mapping.parts - 1))
         if mapping.held:
@@ -170,17 +193,38 @@ class Tally:
 
     def rom(self, name: str, width: int, words: Sequence[int]) -> None:
         """A read-only memory. Bits that are the same in all words take nothing."""
-        self.memory(name, varying_bits(width, words), len(words), written=False)
+        mapping = self._map_rom(name, varying_bits(width, words).bit_count(), len(words))
+        if mapping.kind == "logic" and self.family == "xilinx7":
+            self.add(EXACT, lut6_rom(width, words))
+        elif mapping.kind == "logic":
+            self._lookup(logic_columns(width, words), len(words))
 
-    def _lookup(self, width: int, depth: int) -> None:
-        """A ROM of LUTs: columns that happen to be equal, or each other's opposite, are one."""
-        if depth <= 2:
-            return
-        different = 2.0 ** min(depth - 1, 60)
-        columns = different * (1 - (1 - 1 / different) ** width) if depth < 16 else width
-        bits = min(MOST_ROM_BITS, max(LEAST_ROM_BITS, address_bits(depth)))
-        wide = self.family == "xilinx7" and columns >= WIDE_ROM
-        self.add(f"{'wide rom' if wide else 'rom'} {bits}", columns * max(depth / (1 << bits), 0.5))
+    def rom_of_any(self, name: str, width: int, depth: int) -> None:
+        """A read-only memory of which only the size is known; its bits are taken for drawn by chance."""
+        shares = 2.0 ** min(depth - 1, 60)
+        used = round(width * (1 - 1 / shares))
+        mapping = self._map_rom(name, used, depth)
+        if mapping.kind == "logic" and depth > 1:
+            # Of columns that start with 0 or are turned over, the different ones.
+            kinds = shares - 1
+            columns = kinds * (1 - (1 - 1 / kinds) ** used) if depth < 16 else used
+            if self.family == "xilinx7":
+                self.add(EXACT, columns * lut6_column(depth))
+            else:
+                self._lookup(columns, depth)
+
+    def _map_rom(self, name: str, width: int, depth: int) -> MemoryMapping:
+        mapping = map_memory(self.family, width, depth, written=False)
+        self.memories.append(MappedMemory(name, width * depth, mapping))
+        if mapping.kind != "logic":
+            self.add("memory mux", width * (mapping.parts - 1))
+        return mapping
+
+    def _lookup(self, columns: float, depth: int) -> None:
+        """A ROM of LUT4s."""
+        if depth > 2:
+            bits = min(MOST_ROM_BITS, max(LEAST_ROM_BITS, address_bits(depth)))
+            self.add(f"rom {bits}", columns * max(depth / (1 << bits), 0.5))
 
     def counter(self, count: int) -> None:
         """A counter that starts again after `count` steps."""
@@ -226,11 +270,11 @@ def _added(a: Number, b: Number) -> Number:
     return max(unsigned + 1, signed) + 1, True
 
 
-def varying_bits(width: int, words: Sequence[int]) -> int:
-    """Bits that are not the same in all words."""
-    ones, zeros = 0, 0
-    mask = (1 << width) - 1
-    for word in words:
-        ones |= word
-        zeros |= ~word & mask
-    return (ones & zeros).bit_count()
+def mux_luts(family: Family, inputs: int) -> float:
+    """LUTs of a multiplexer of one bit: of LUT4s as single ones were mapped; a LUT6 takes four inputs."""
+    if family != "xilinx7":
+        return MUX_LUT4[inputs] if inputs < len(MUX_LUT4) else inputs * MUX_LUT4[-1] / (len(MUX_LUT4) - 1)
+    if inputs <= 4:
+        return int(inputs > 1)
+    fours, left = divmod(inputs, 4)
+    return fours + mux_luts(family, left) + mux_luts(family, fours + bool(left))

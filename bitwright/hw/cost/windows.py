@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
-from bitwright.hw.cost.tally import Tally, address_bits
+from bitwright.hw.cost.rom import address_bits
+from bitwright.hw.cost.tally import Tally
 from bitwright.hw.run_table import runs
 from bitwright.hw.window_schedule import WindowSchedule
 
@@ -46,20 +49,32 @@ def count_window(tally: Tally, name: str, schedule: WindowSchedule, word: int, p
     count_grid(tally, schedule.need_steps)
     count_grid(tally, schedule.frees)
     tally.counter(depth)
-    tally.memory(f"{name}_lines", word, depth, reads=ports)
-    tally.sum(bits + 1, ports)
-    tally.compare(bits + 1, ports, constant=True)
-    tally.sum(bits, ports)
+    lanes = [(pixel, lane) for pixel in range(schedule.pixels) for lane in range(schedule.taps)]
+    strides = [address_stride(schedule, *one) for one in lanes]
+    tally.memory(f"{name}_lines", word, depth, reached=[depth // stride for stride in strides])
     turns = sum(count > 1 for count in schedule.counts)
-    tally.add("address step", ports * turns * bits)
+    for stride in strides:
+        moving = address_bits(depth // stride)
+        tally.sum(moving + 1)
+        tally.compare_constant(moving + 1)
+        tally.sum(moving)
+        tally.add("address step", turns * moving)
     if taps > 1:
-        for pixel in range(schedule.pixels):
-            for lane in range(schedule.taps):
-                steps = np.array([s % depth for s in [*schedule.steps(pixel, lane)[1], 0]])
-                count_runs(tally, steps, taps)
+        for one in lanes:
+            count_runs(tally, np.array([s % depth for s in [*schedule.steps(*one)[1], 0]]), taps)
     if schedule.window.padded:
         tally.add("padding", ports * padded_word)
         count_inside(tally, schedule)
+
+
+def address_stride(schedule: WindowSchedule, pixel: int, lane: int) -> int:
+    """The power of two by which a read port's addresses differ: synthesis drops the bits below."""
+    rows, columns, blocks, _, words = schedule.counts
+    block_step, tap_steps, column_step, row_step, frame_step = schedule.steps(pixel, lane)
+    steps = [*tap_steps, frame_step, schedule.depth]
+    steps += [step for step, turns in ((block_step, blocks), (column_step, columns), (row_step, rows)) if turns > 1]
+    shared = math.gcd(*steps, *([1] if words > 1 else []))
+    return shared & -shared
 
 
 def count_inside(tally: Tally, schedule: WindowSchedule) -> None:
