@@ -44,7 +44,7 @@ EXPECTED: dict[str, float] = {
     "rom 5": 2.3, "rom 6": 6.0, "rom 7": 14.0, "rom 8": 27.0, "rom 9": 54.0, "rom 10": 110.0, "stage": 5.0,
     "table compare": 0.4, "table mux": 0.3, "threshold count": 0.5, "two-valued product": 0.5,
 }  # fmt: skip
-"""LUTs of a term as its circuit suggests, of ROMs as single ones were mapped; 1 for the others."""
+"""LUTs of a term as its circuit suggests; 1 for the others."""
 
 EXPECTED_LUT6: dict[str, float] = {
     **{term: luts for term, luts in EXPECTED.items() if term != "accumulator" and not term.startswith("rom ")},

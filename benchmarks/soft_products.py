@@ -18,7 +18,7 @@ from bitwright.hw.cost import FAMILIES, Family
 from bitwright.hw.cost.soft_product import FILE, SIGNS
 from bitwright.synth.cells import summarise
 from bitwright.synth.devices import find_device
-from bitwright.synth.netlist import map_commands
+from bitwright.synth.netlist import map_commands, write_maps
 from bitwright.synth.process import Deadline
 from bitwright.synth.yosys import run_yosys
 
@@ -52,6 +52,7 @@ def luts(family: Family, modules: Mapping[str, str]) -> dict[str, int]:
     top = f"module top({', '.join(ports)});\n" + "\n".join(body) + "\nendmodule\n"
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "top.v").write_text("".join(modules.values()) + top)
+        write_maps(Path(folder))
         commands = map_commands(find_device(DEVICES[family]), "top", False)
         script = "\n".join(["read_verilog -sv top.v", *commands, "tee -q -o stat.json stat -json"])
         run_yosys(script, Path(folder), Deadline(1200))

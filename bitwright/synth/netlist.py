@@ -59,6 +59,11 @@ def rom_map() -> str:
     return (files("bitwright.synth") / ROM_MAP).read_text(encoding="utf-8")
 
 
+def write_maps(folder: Path) -> None:
+    """Write the files that the commands of `map_commands` read."""
+    (folder / ROM_MAP).write_text(rom_map(), encoding="utf-8")
+
+
 def map_commands(device: Device, top: str, dsp: bool) -> tuple[str, ...]:
     """The Yosys commands that map module `top` to the cells of the device's family, with or without DSP blocks."""
     if device.family == "ecp5":
@@ -95,8 +100,7 @@ def map_design(sources: VerilogSources, device: Device, dsp: bool, deadline: Dea
 
     def build(folder: Path) -> None:
         sources.write(folder)
-        for text in rules:
-            (folder / ROM_MAP).write_text(text, encoding="utf-8")
+        write_maps(folder)
         run_yosys(script, folder, deadline)
 
     folder = cached_build("netlists", content_key("design", yosys_version(), script, sources.key(), *rules), build)

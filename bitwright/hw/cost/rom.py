@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from bisect import bisect_right
 from collections.abc import Sequence
+from functools import lru_cache
+from importlib.resources import files
+from math import log2
+from typing import Any
+
+FILE = "roms.json"
 
 LUT6 = 6
 WIDEST_LUT6 = 8
@@ -38,6 +46,38 @@ def logic_columns(width: int, words: Sequence[int]) -> int:
     """Columns of a ROM of logic: those that are equal, or each other's opposite, are one."""
     whole = (1 << len(words)) - 1
     return len({min(column, whole - column) for column in _columns(width, words)})
+
+
+@lru_cache(maxsize=1)
+def _table() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((files("bitwright.hw.cost") / FILE).read_text(encoding="utf-8"))
+    return found
+
+
+def lut4_rom(columns: float, depth: int) -> float:
+    """LUT4s of a ROM with so many different columns on iCE40, interpolated between single ones that Yosys mapped.
+
+    The more columns there are the more parts they share, so that the LUTs a column fall with their logarithm.
+    """
+    depths: Sequence[int] = _table()["depths"]
+    if depth <= depths[0]:
+        return columns if depth > 2 else 0.0
+    if depth >= depths[-1]:
+        return _of_depth(len(depths) - 1, columns) * depth / depths[-1]
+    low = bisect_right(depths, depth) - 1
+    share = (depth - depths[low]) / (depths[low + 1] - depths[low])
+    return (1 - share) * _of_depth(low, columns) + share * _of_depth(low + 1, columns)
+
+
+def _of_depth(place: int, columns: float) -> float:
+    row: Sequence[int] = _table()["luts"][place]
+    counts: Sequence[int] = _table()["columns"][: len(row)]
+    each = [luts / count for luts, count in zip(row, counts, strict=True)]
+    if columns <= counts[0] or columns >= counts[-1]:
+        return columns * each[0 if columns <= counts[0] else -1]
+    low = bisect_right(counts, columns) - 1
+    share = log2(columns / counts[low]) / log2(counts[low + 1] / counts[low])
+    return columns * ((1 - share) * each[low] + share * each[low + 1])
 
 
 def lut6_rom(width: int, words: Sequence[int]) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bitwright.hw.adder_tree import LEVELS_PER_REGISTER
 from bitwright.hw.cost.dsp import dsp_blocks
 from bitwright.hw.cost.memory import Family, MemoryMapping, map_memory
-from bitwright.hw.cost.rom import address_bits, logic_columns, lut6_column, lut6_rom, varying_bits
+from bitwright.hw.cost.rom import address_bits, logic_columns, lut4_rom, lut6_column, lut6_rom, varying_bits
 from bitwright.hw.cost.soft_product import product_luts
 
 NARROW_SUM: dict[Family, int] = {"ecp5": 4, "ice40": 2, "xilinx7": 2}
@@ -24,7 +24,7 @@ MOST_ROM_BITS = 10
 """Bits of an address from which a ROM grows in proportion to its words."""
 
 LEAST_ROM_BITS = 4
-"""Bits of an address up to which a bit of a ROM is one LUT in all families."""
+"""Bits of an address up to which a bit of a ROM is one LUT."""
 
 LEAST_SHIFT_REGISTER = 3
 """Registers in a row that become a shift register of LUTs on Xilinx 7."""
@@ -194,24 +194,35 @@ class Tally:
     def rom(self, name: str, width: int, words: Sequence[int]) -> None:
         """A read-only memory. Bits that are the same in all words take nothing."""
         mapping = self._map_rom(name, varying_bits(width, words).bit_count(), len(words))
-        if mapping.kind == "logic" and self.family == "xilinx7":
+        if mapping.kind != "logic":
+            return
+        if self.family == "xilinx7":
             self.add(EXACT, lut6_rom(width, words))
-        elif mapping.kind == "logic":
-            self._lookup(logic_columns(width, words), len(words))
+        else:
+            self._rom_of_logic(logic_columns(width, words), len(words))
 
     def rom_of_any(self, name: str, width: int, depth: int) -> None:
         """A read-only memory of which only the size is known; its bits are taken for drawn by chance."""
         shares = 2.0 ** min(depth - 1, 60)
         used = round(width * (1 - 1 / shares))
         mapping = self._map_rom(name, used, depth)
-        if mapping.kind == "logic" and depth > 1:
-            # Of columns that start with 0 or are turned over, the different ones.
-            kinds = shares - 1
-            columns = kinds * (1 - (1 - 1 / kinds) ** used) if depth < 16 else used
-            if self.family == "xilinx7":
-                self.add(EXACT, columns * lut6_column(depth))
-            else:
-                self._lookup(columns, depth)
+        if mapping.kind != "logic" or depth == 1:
+            return
+        # Of columns that start with 0 or are turned over, the different ones.
+        kinds = shares - 1
+        columns = kinds * (1 - (1 - 1 / kinds) ** used) if depth < 16 else used
+        if self.family == "xilinx7":
+            self.add(EXACT, columns * lut6_column(depth))
+        else:
+            self._rom_of_logic(columns, depth)
+
+    def _rom_of_logic(self, columns: float, depth: int) -> None:
+        if self.family == "ice40":
+            self.add(EXACT, lut4_rom(columns, depth))
+        elif depth > 2:
+            # ABC joins LUT4s to wider ones or shares them, which differs from design to design.
+            bits = min(MOST_ROM_BITS, max(LEAST_ROM_BITS, address_bits(depth)))
+            self.add(f"rom {bits}", columns * max(depth / (1 << bits), 0.5))
 
     def _map_rom(self, name: str, width: int, depth: int) -> MemoryMapping:
         mapping = map_memory(self.family, width, depth, written=False)
@@ -219,12 +230,6 @@ class Tally:
         if mapping.kind != "logic":
             self.add("memory mux", width * (mapping.parts - 1))
         return mapping
-
-    def _lookup(self, columns: float, depth: int) -> None:
-        """A ROM of LUT4s."""
-        if depth > 2:
-            bits = min(MOST_ROM_BITS, max(LEAST_ROM_BITS, address_bits(depth)))
-            self.add(f"rom {bits}", columns * max(depth / (1 << bits), 0.5))
 
     def counter(self, count: int) -> None:
         """A counter that starts again after `count` steps."""
