@@ -25,7 +25,7 @@ from bitwright.hw.window import WindowStage
 from bitwright.models.example_inputs import random_network as example_network
 from bitwright.models.example_inputs import synthetic_inputs
 
-TRAINING = {"mlp": range(48), "cnn": range(48)}
+TRAINING = {"mlp": range(44), "cnn": range(48)}
 """Seeds of the designs that the coefficients are fitted to."""
 
 HELD_OUT = {"mlp": range(100, 112), "cnn": range(100, 116)}

@@ -139,8 +139,9 @@ class Tally:
             if len(values) % 2:
                 sums.append(values[-1])
                 terms.append(joined[-1])
-            if len(values) > 2:
-                self.delay(values[-1][0][0], ages[-1] if len(values) % 2 == 0 else 0, count)
+            else:
+                # The last one may have waited for a partner.
+                self.delay(values[-1][0][0], ages[-1], count)
             ages = [0] * (len(values) // 2) + ages[-1:] * (len(values) % 2)
             values, joined = sums, terms
             if level % LEVELS_PER_REGISTER == 0 or len(sums) == 1:
