@@ -39,7 +39,7 @@ def count_products(tally: Tally, product: Product, simd: int, count: int, words:
     """
     if product.kind == "multiply":
         a, b = number(product.input_type), number(product.weight_type)
-        absorbed = tally.product(a, b, simd * count, values=words)
+        absorbed = tally.product(a, b, simd * count, values=words, sharers=count)
         dot = tally.tree([((a[0] + b[0], a[1] or b[1]), 0)] * simd, count, absorbed=absorbed)
         return dot, absorbed and simd == 1
     kinds: dict[str, Kind] = {"xnor": "xnor", "masked_xnor": "plain", "planes": "and"}

@@ -26,6 +26,9 @@ MOST_ROM_BITS = 10
 LEAST_ROM_BITS = 4
 """Bits of an address up to which a bit of a ROM is one LUT."""
 
+SHARED_ROWS = 3
+"""Rows of partial products that go into one row of full adders."""
+
 LEAST_SHIFT_REGISTER = 3
 """Registers in a row that become a shift register of LUTs on Xilinx 7."""
 
@@ -157,16 +160,24 @@ class Tally:
         if self.family == "xilinx7" and cycles >= LEAST_SHIFT_REGISTER:
             self.add(EXACT, count * width)
 
-    def product(self, a: Number, b: Number, count: int = 1, *, width: int | None = None, values: int = 0) -> bool:
+    def product(
+        self, a: Number, b: Number, count: int = 1, *, width: int | None = None, values: int = 0, sharers: int = 1
+    ) -> bool:
         """`count` products, of which `width` bits are used, in DSP blocks where Yosys takes them.
 
-        `values`: how many values one operand takes, 0 for any. A few take less of LUTs, but a whole DSP block. Gives
+        `values`: how many values one operand takes, 0 for any. A few take less of LUTs, but a whole DSP block; and
+        `sharers` products have the other operand in common, and with it the parts that are the same in several. Gives
         whether each product is a DSP block that takes in an addition behind it (Xilinx 7, pass xilinx_dsp).
         """
         blocks = dsp_blocks(self.family, *a, *b, width) if self.dsp else 0
         self.dsps += blocks * count
         if not blocks:
-            self.add(FEW_VALUES.get(values, EXACT), count * product_luts(self.family, *a, *b))
+            each = product_luts(self.family, *a, *b)
+            if values in FEW_VALUES:
+                # Of so many ways to add a few rows, each is built once.
+                kinds = 2.0 ** (SHARED_ROWS * values)
+                each *= kinds * (1 - (1 - 1 / kinds) ** sharers) / sharers
+            self.add(FEW_VALUES.get(values, EXACT), count * each)
         return self.family == "xilinx7" and blocks == 1
 
     def index(self, rows: int, columns: int, places: int) -> None:
