@@ -31,15 +31,17 @@ def _popcount_luts(family: Family, kind: Kind, bits: int) -> int:
     return lut6.cost(lut6.network(kind, bits))
 
 
-def count_products(tally: Tally, product: Product, simd: int, count: int, words: int) -> tuple[Number, bool]:
-    """`count` dot products of a processing element, without the accumulator.
+def count_products(
+    tally: Tally, product: Product, simd: int, count: int, slices: int, words: int
+) -> tuple[Number, bool]:
+    """`count` dot products of processing elements over `slices` operands, without the accumulator.
 
     `words` is how many values the weights of an element take, 0 for any. Gives the dot product's type, and whether it
     comes from a DSP block that adds it up as well.
     """
     if product.kind == "multiply":
         a, b = number(product.input_type), number(product.weight_type)
-        absorbed = tally.product(a, b, simd * count, values=words, sharers=count)
+        absorbed = tally.product(a, b, simd * count, values=words, sharers=max(1, count // slices))
         dot = tally.tree([((a[0] + b[0], a[1] or b[1]), 0)] * simd, count, absorbed=absorbed)
         return dot, absorbed and simd == 1
     kinds: dict[str, Kind] = {"xnor": "xnor", "masked_xnor": "plain", "planes": "and"}
@@ -70,7 +72,7 @@ def count_elements(tally: Tally, product: Product, *, simd: int, count: int, sli
 
     A vector of a single beat keeps its accumulators: synthesis does not see that they always start anew.
     """
-    dot, absorbed = count_products(tally, product, simd, count, words)
+    dot, absorbed = count_products(tally, product, simd, count, slices, words)
     if absorbed:
         return
     register = number(product.accumulator.register)
