@@ -71,7 +71,7 @@ struct Evaluator : Drift {
     }
 
     // Fires actor `index` as far as what it needs is known. The counts of its edges are known to the compiler where they
-    // are not negative. kPort: it is a source or a sink.
+    // are not negative. kPort: it is a source or a sink, or takes the input of the design.
     template <int kInputs, int kOutputs, bool kPort>
     void fire(int64_t index, Actor &actor) {
         const int inputs = kInputs < 0 ? static_cast<int>(actor.inputs.size()) : kInputs;
