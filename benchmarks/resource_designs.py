@@ -122,18 +122,16 @@ def random_network(kind: str, seed: int) -> Network:
 
 
 def _fits(accelerator: Accelerator) -> bool:
-    """Whether it is quickly synthesized, and has no output that is always the same: synthesis would leave nothing."""
-    if any(port.spec.dtype.lo == port.spec.dtype.hi for port in accelerator.outputs):
+    """Whether it is quickly synthesized, and no stage or output is always the same.
+
+    Synthesis would remove such a stage and all before it; no trained network has one.
+    """
+    tails = [one.component.tail for one in accelerator.placed if isinstance(one.component, TAILED)]
+    if any(port.spec.dtype.lo == port.spec.dtype.hi for port in accelerator.outputs) or not all(map(live_lanes, tails)):
         return False
     windows = [one.component for one in accelerator.placed if isinstance(one.component, WindowStage)]
     ports = max((one.schedule.pixels * one.schedule.taps for one in windows), default=1)
     return ports <= MOST_READ_PORTS and estimate(accelerator, "ecp5").luts <= MOST_LUTS
-
-
-def _constant_stage(accelerator: Accelerator) -> bool:
-    """Whether a stage always gives the same: synthesis then removes all before it, and more than an estimate knows."""
-    tails = [one.component.tail for one in accelerator.placed if isinstance(one.component, TAILED)]
-    return not all(live_lanes(tail) for tail in tails)
 
 
 def training(family: Family) -> Iterator[Trial]:
@@ -142,7 +140,7 @@ def training(family: Family) -> Iterator[Trial]:
         for seed in seeds:
             network = random_network(kind, seed)
             accelerator = assemble(network, random_folding(network, seed))
-            if not _fits(accelerator) or _constant_stage(accelerator):
+            if not _fits(accelerator):
                 continue
             yield Trial(f"{kind} {seed}", accelerator)
             if 0 < estimate(accelerator, family).dsps <= MOST_SOFT_PRODUCTS:
