@@ -29,8 +29,8 @@ from bitwright.sim import build, cycles, size_buffers
 FINN_FOLDING = ((16, 3), (32, 32), (16, 32), (16, 32), (4, 32), (1, 32), (1, 4), (1, 8), (5, 1))
 """PE and SIMD of CNV's layers as FINN publishes them: the slowest layers take 32,768 cycles a frame."""
 
-CASES = (("cnv", "w1a1", 33_000), ("resnet8", "w4a4", 60_000), ("dscnn", "w8a8", 60_000))
-"""Network, precision, cycles a frame that `fold` aims at."""
+CASES = (("cnv", "w1a1", 33_000), ("resnet8", "w4a4", 33_000), ("dscnn", "w8a8", 33_000))
+"""Network, precision, cycles a frame that `fold` aims at: 3,000 frames a second at 100 MHz."""
 
 FRAMES = 10
 MODEL_FRAMES = 10_000
@@ -60,7 +60,8 @@ expected = design.resources("ecp5-85k")
 peak = sum(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024
 print(json.dumps({
     "start_s": ready - start, "lower_s": lowered - ready, "build_s": built - lowered, "verify_s": end - built,
-    "total_s": end - start, "peak_mb": peak, "interval": design.cycles(4).interval, "frames": len(x),
+    "from_module_s": end - ready, "total_s": end - start, "peak_mb": peak,
+    "interval": design.cycles(4).interval, "frames": len(x),
     "weights": sum(op.weights.size for op in network.operations if hasattr(op, "weights")),
     "macs": network.total_macs, "luts": expected.luts, "brams": expected.brams, "dsps": expected.dsps,
 }))

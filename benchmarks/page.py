@@ -189,10 +189,12 @@ def networks_section(figures: dict[str, Any]) -> str:
         cells = (f"{cold['weights']:,}", f"{cold['macs']:,}", f"{cold['interval']:,}", f"{cold['total_s']:.0f}")
         goals = (
             _against(cold["total_s"], limits["cold_s"], False),
-            _against(again["total_s"], limits["again_s"], False),
+            _against(again["from_module_s"], limits["again_s"], False),
         )
-        rows.append((TITLES[name], *cells, goals[0], f"{again['total_s']:.1f}", goals[1], f"{cold['peak_mb']:,.0f}"))
-    headings = ("network", "weights", "MACs", "cycles a frame", "cold, s", "goal", "again, s", "goal", "peak, MB")
+        warm = (f"{again['from_module_s']:.1f}", goals[1], f"{again['total_s']:.1f}")
+        rows.append((TITLES[name], *cells, goals[0], *warm, f"{cold['peak_mb']:,.0f}"))
+    seconds = ("cold, s", "goal", "again, s", "goal", "with imports, s")
+    headings = ("network", "weights", "MACs", "cycles a frame", *seconds, "peak, MB")
     claims = [
         ("CNV, FINN's folding, cycles a frame", f"{figures['cnv_interval']:,}", ("cnv_interval", False)),
         ("fold for CNV, s", f"{figures['cnv_fold_s']:.2f}", ("cnv_fold_s", False)),
@@ -211,12 +213,10 @@ def networks_section(figures: dict[str, Any]) -> str:
     first = next(iter(figures["networks"].values()))["cold"]
     return (
         "## Convolutional networks, from PyTorch to verified RTL\n\n"
-        "Everything from Python's start: lowering, folding, buffers, Verilog, simulator, and "
-        f"{first['frames']} frames compared bit for bit. Cold: with an empty cache; again: the fastest of three "
-        "processes that find it filled. Weights are random, inputs synthetic.\n\n"
-        + table(headings, rows)
-        + "\n"
-        + table(("claim", "measured", "goal"), goals)
+        f"Lowering, folding, buffers, Verilog, simulator, and {first['frames']} frames compared bit for bit. Cold: with an "
+        "empty cache, from Python's start. Again: with the cache filled, the fastest of three processes, from the PyTorch "
+        "module on; with imports: from Python's start, which imports torch and Brevitas. Weights are random, inputs "
+        "synthetic.\n\n" + table(headings, rows) + "\n" + table(("claim", "measured", "goal"), goals)
     )
 
 
