@@ -213,10 +213,10 @@ def networks_section(figures: dict[str, Any]) -> str:
     first = next(iter(figures["networks"].values()))["cold"]
     return (
         "## Convolutional networks, from PyTorch to verified RTL\n\n"
-        f"Lowering, folding, buffers, Verilog, simulator, and {first['frames']} frames compared bit for bit. Cold: with an "
-        "empty cache, from Python's start. Again: with the cache filled, the fastest of three processes, from the PyTorch "
-        "module on; with imports: from Python's start, which imports torch and Brevitas. Weights are random, inputs "
-        "synthetic.\n\n" + table(headings, rows) + "\n" + table(("claim", "measured", "goal"), goals)
+        f"Lowering, folding, buffers, Verilog, simulator, {first['frames']} frames compared bit for bit. Cold: with "
+        "an empty cache, from Python's start. Again: with the cache filled, the fastest of three processes, from the "
+        "PyTorch module on; with imports: from Python's start, which imports torch and Brevitas. Weights are random, "
+        "inputs synthetic.\n\n" + table(headings, rows) + "\n" + table(("claim", "measured", "goal"), goals)
     )
 
 
