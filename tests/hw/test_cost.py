@@ -1,10 +1,11 @@
 import itertools
 import re
 
+import numpy as np
 import pytest
 
 from bitwright.errors import InputError
-from bitwright.graph import BIPOLAR, IntType, Network, TensorSpec
+from bitwright.graph import BIPOLAR, TERNARY, Add, IntType, Linear, Network, TensorSpec
 from bitwright.graph.random import random_mlp
 from bitwright.graph.random_cnn import random_cnn
 from bitwright.hw import Folding, LayerFolding, assemble, estimated_cost, fold
@@ -129,6 +130,29 @@ def test_networks_that_were_not_fitted(name, family):
     else:
         assert 0 < sum(small) <= cells.lutrams <= sum(small) + (family == "xilinx7") * SHIFT_REGISTERS
     assert abs(found.luts / cells.luts - 1) < 0.15
+
+
+@pytest.mark.parametrize(
+    ("family", "source", "multipliers"),
+    [
+        ("ecp5", IntType.unsigned(2), (-1, 1)),
+        ("ecp5", IntType.unsigned(8), (-2, 3)),
+        ("ice40", IntType.unsigned(12), (-1, 1)),
+        ("xilinx7", IntType.unsigned(8), (-1, 1)),
+        ("xilinx7", IntType.signed_bits(4), (-2, 3)),
+    ],
+)
+def test_blocks_of_sums_with_multipliers(family, source, multipliers):
+    weights = np.random.default_rng(0).integers(-1, 2, (4, 4))
+    operations = (
+        Linear(name="l", inputs=("x",), output="a", weights=weights, weight_type=TERNARY),
+        Add(name="s", inputs=("x", "a"), output="y", multipliers=np.array(multipliers)),
+    )
+    network = Network("sum", "x", TensorSpec((4,), source), operations, ("y",))
+    accelerator = assemble(network, Folding({"l": LayerFolding(1, 1), "s": LayerFolding(1, 1)}))
+    device = find_device(DEVICES[family])
+    cells = map_design(accelerator.verilog(device.fabric), device, True, Deadline(300)).cells
+    assert estimate(accelerator, family).dsps == cells.dsps
 
 
 def wide_layer() -> Network:

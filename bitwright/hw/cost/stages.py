@@ -10,6 +10,7 @@ from bitwright.graph import BIPOLAR, IntType
 from bitwright.hw.add import AddStage
 from bitwright.hw.argmax import ArgMaxStage
 from bitwright.hw.concat import ConcatStage
+from bitwright.hw.cost.dsp import dsp_blocks
 from bitwright.hw.cost.matrix import MatrixShape, count_matrix
 from bitwright.hw.cost.products import number
 from bitwright.hw.cost.rom import address_bits
@@ -182,7 +183,11 @@ def _(stage: AddStage, tally: Tally) -> None:
         factor = number(IntType(min(0, multiplier), max(0, multiplier)))
         shift = abs(multiplier) & (abs(multiplier) - 1) == 0
         if not shift or (multiplier < 0 and not value[1]):
-            tally.product(value, factor, stage.lanes_in, values=1)
+            used = min(value[0] + factor[0], stage.result.dtype.width)
+            # Verilog extends the -1 beside an unsigned number to the bits of the product.
+            wide = (value[0] + 1, True) if multiplier == -1 and not value[1] else factor
+            in_block = tally.dsp and dsp_blocks(tally.family, *value, *wide, used)
+            tally.product(value, wide if in_block else factor, stage.lanes_in, width=used, values=1)
         operands.append(((value[0] + factor[0], value[1] or factor[1]), 0))
     tally.tree(operands, stage.lanes_in)
     tally.queue(f"{stage.name}_queue", len(stage.o.payload), stage.capacity)
